@@ -1,0 +1,26 @@
+/*
+ * bangerd → banger-imaged (the job server). The same form as netd.tbl.h.
+ */
+#ifndef MSG
+#define MSG(name, state)
+#endif
+#ifndef IN
+#define IN(type, field)
+#endif
+#ifndef OUT
+#define OUT(type, field)
+#endif
+#ifndef END
+#define END(name)
+#endif
+
+/* Fork a fresh worker that serves `job` messages (job.tbl.h) on the socket until it closes. */
+MSG(job_start, any)
+IN(fd, socket)
+OUT(u32, pid)
+END(job_start)
+
+#undef MSG
+#undef IN
+#undef OUT
+#undef END

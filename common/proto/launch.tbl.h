@@ -1,0 +1,71 @@
+/*
+ * banger-netd → its launch half. The same form as netd.tbl.h. netd has checked all of it by then;
+ * launch keeps the children, makes the jails, and holds the pidfds.
+ */
+#ifndef MSG
+#define MSG(name, state)
+#endif
+#ifndef IN
+#define IN(type, field)
+#endif
+#ifndef OUT
+#define OUT(type, field)
+#endif
+#ifndef END
+#define END(name)
+#endif
+
+/* rundir: the VM's run directory, made by netd, where launch binds the listening sockets. */
+MSG(qemu_spawn, any)
+IN(vm_id, vm)
+IN(uid, jail_uid)
+IN(vcpus, vcpus)
+IN(mib, memory)
+IN(accel, accel)
+IN(u32, tsc_khz)
+IN(mac, mac)
+IN(fd, kernel)
+IN(fd, initramfs)
+IN(fd, disk)
+IN(fd, tap)
+IN(fd, rundir)
+OUT(u32, pid)
+OUT(u64, start_time)
+OUT(fd, pidfd)
+END(qemu_spawn)
+
+/* Open a pidfd first, then compare start time; fails with not_found when it is another process. */
+MSG(process_adopt, any)
+IN(vm_id, vm)
+IN(u32, pid)
+IN(u64, start_time)
+OUT(fd, pidfd)
+END(process_adopt)
+
+MSG(process_signal, any)
+IN(vm_id, vm)
+IN(signo, signo)
+END(process_signal)
+
+MSG(process_reap, any)
+IN(vm_id, vm)
+OUT(boolean, known)
+OUT(u32, status)
+END(process_reap)
+
+/* End whatever runs under the jail uid: a child takes that uid and kills all of it. */
+MSG(uid_kill, any)
+IN(vm_id, vm)
+IN(uid, jail_uid)
+END(uid_kill)
+
+/* The truth probe of /dev/kvm, in a child with a time limit. */
+MSG(kvm_probe, any)
+OUT(kvm_state, kvm)
+OUT(u64, probe_us)
+END(kvm_probe)
+
+#undef MSG
+#undef IN
+#undef OUT
+#undef END

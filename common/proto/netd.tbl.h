@@ -1,0 +1,109 @@
+/*
+ * bangerd → banger-netd. MSG(name, state): the ledger state that the VM must have (`any`: no VM,
+ * or any state). IN/OUT(type, field); see common/codec.h for types. Only ids, numbers and open fds
+ * cross: every name, path, address and argument is derived by netd.
+ */
+#ifndef MSG
+#define MSG(name, state)
+#endif
+#ifndef IN
+#define IN(type, field)
+#endif
+#ifndef OUT
+#define OUT(type, field)
+#endif
+#ifndef END
+#define END(name)
+#endif
+
+/* What the host offers; measured once, when netd starts. */
+MSG(host_status, any)
+OUT(kvm_state, kvm)
+OUT(u64, kvm_probe_us)
+OUT(boolean, have_tun)
+OUT(boolean, have_qemu)
+OUT(boolean, have_nft)
+OUT(limits, limits)
+OUT(u32, tsc_khz)
+OUT(ipv4, pool)
+OUT(prefix, pool_prefix)
+OUT(text, qemu_version)
+END(host_status)
+
+/* The first thing a VM gets: a ledger row, and a jail uid of its own. */
+MSG(vm_reserve, none)
+IN(vm_id, vm)
+IN(uid, owner)
+OUT(uid, jail_uid)
+END(vm_reserve)
+
+/* The owner's bridge and /24 (made when absent), a TAP on it, anti-spoofing, NAT if asked.
+ * bangerd keeps which subnet is whose and which octet is free; netd refuses contradictions. */
+MSG(tap_create, reserved)
+IN(vm_id, vm)
+IN(subnet, subnet)
+IN(host_octet, host)
+IN(mac, mac)
+IN(boolean, nat)
+OUT(ipv4, address)
+OUT(ipv4, gateway)
+OUT(prefix, prefix)
+END(tap_create)
+
+/* Jail and exec of QEMU microvm. Sockets of the VM listen in its run directory by then: qmp,
+ * console, and p0…pN. The guest does not run before bangerd says `cont` by QMP. */
+MSG(qemu_launch, network)
+IN(vm_id, vm)
+IN(vcpus, vcpus)
+IN(mib, memory)
+IN(accel, accel)
+IN(fd, kernel)
+IN(fd, initramfs)
+IN(fd, disk)
+OUT(u32, pid)
+OUT(u64, start_time)
+OUT(fd, pidfd)
+OUT(fd, rundir)
+END(qemu_launch)
+
+/* The pidfd and run directory of a VMM that lives since before bangerd started. */
+MSG(vm_adopt, running)
+IN(vm_id, vm)
+OUT(u32, pid)
+OUT(u64, start_time)
+OUT(fd, pidfd)
+OUT(fd, rundir)
+END(vm_adopt)
+
+MSG(vm_signal, running)
+IN(vm_id, vm)
+IN(signo, signo)
+END(vm_signal)
+
+/* After the pidfd became readable: the wait status, when the VMM was our child (known). */
+MSG(vm_reap, running)
+IN(vm_id, vm)
+OUT(boolean, known)
+OUT(u32, status)
+END(vm_reap)
+
+/* Kill what lives of the VM, then take all away: jail, run directory, TAP, bridge of the owner's
+ * last VM, nft elements, uid, ledger row. Idempotent: no row is success. */
+MSG(vm_release, any)
+IN(vm_id, vm)
+END(vm_release)
+
+/* The ledger row after `after` in id order ("000000000000" starts); found=false at the end. */
+MSG(vm_next, any)
+IN(vm_id, after)
+OUT(boolean, found)
+OUT(vm_id, vm)
+OUT(uid, owner)
+OUT(ledger_state, state)
+OUT(boolean, alive)
+END(vm_next)
+
+#undef MSG
+#undef IN
+#undef OUT
+#undef END
