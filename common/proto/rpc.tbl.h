@@ -1,0 +1,204 @@
+/*
+ * Every method of the JSON-RPC socket, once.
+ *   METHOD(ident, "name", class, access, "what it does")
+ *   PARAM(type, name, need, "what it is")       need: required | optional
+ *   RESULT(json type, name, "what it is")        a member of the result object
+ *   END(ident)
+ * class: inline (main loop, short, read-only), work (a worker thread, may wait),
+ *        stream (notifications until it is done, on the loop).
+ * access: any (every local user), owner (who owns the VM, image or kernel; root), root.
+ * Types: see common/rpc_types.h. A `fd` parameter is no JSON member: it is the next of the fds that
+ * came with the request ("fds": n). An absent optional one is NULL, 0, false or empty.
+ * A RESULT of type fd rides with the response in the same way.
+ */
+#ifndef METHOD
+#define METHOD(ident, name, class, access, doc)
+#endif
+#ifndef PARAM
+#define PARAM(type, name, need, doc)
+#endif
+#ifndef RESULT
+#define RESULT(type, name, doc)
+#endif
+#ifndef END
+#define END(ident)
+#endif
+
+METHOD(ping, "ping", inline, any, "Answer, to show that the daemon is there")
+RESULT(string, version, "the daemon's version")
+END(ping)
+
+METHOD(shutdown, "shutdown", inline, root, "End the daemon and its helpers; running VMs stay")
+END(shutdown)
+
+METHOD(daemon_status, "daemon.status", inline, any, "What the daemon is, and what the host offers")
+RESULT(string, version, "the daemon's version")
+RESULT(integer, pid, "its process id")
+RESULT(integer, uptime_s, "seconds since it started")
+RESULT(integer, vms, "VMs of the caller (of all, for root)")
+RESULT(integer, vms_running, "how many of them run")
+RESULT(object, host, "kvm, kvm_probe_us, tun, qemu, qemu_version, nft, limits, net_pool, accel")
+RESULT(string, socket, "the socket's path")
+RESULT(string, state_dir, "where images, kernels and disks are")
+END(daemon_status)
+
+METHOD(operations_list, "operations.list", inline, any, "Operations of the caller, newest first")
+RESULT(array, operations, "objects with operation, kind, vm, name, state, stage, error, started_at")
+END(operations_list)
+
+METHOD(vm_create_begin, "vm.create.begin", work, any, "Begin to create a VM; it goes on by itself")
+PARAM(object_ref, image, required, "image: id, name, or unique prefix of either")
+PARAM(vm_name, name, optional, "name of the VM; made up when absent")
+PARAM(object_ref, kernel, optional, "kernel; the newest one when absent")
+PARAM(vcpus, vcpus, optional, "virtual CPUs; a quarter of the host's, at most 4, when absent")
+PARAM(mib, memory_mib, optional, "memory in MiB; an eighth of the host's, at most 8192")
+PARAM(size, disk_size, optional, "size of the root disk in bytes (--system-overlay-size)")
+PARAM(boolean, nat, optional, "let the VM reach other networks through the host")
+PARAM(boolean, no_start, optional, "create it only")
+PARAM(boolean, auto_remove, optional, "delete it once it stops, or when this connection closes")
+PARAM(accel, accel, optional, "auto, kvm or tcg")
+PARAM(guest_mode, mode, optional, "auto, command or idle")
+PARAM(argv, argv, optional, "command of the main workload; the image's own when empty")
+PARAM(env, env, optional, "K=V strings for the guest, beside the image's own")
+PARAM(string, user, optional, "user of the main workload and of exec; the image's when absent")
+PARAM(string, directory, optional, "working directory; the image's when absent")
+RESULT(string, operation, "for vm.create.status, cancel and watch")
+RESULT(string, id, "id of the VM")
+RESULT(string, name, "name of the VM")
+END(vm_create_begin)
+
+METHOD(vm_create_status, "vm.create.status", inline, owner, "How far a creation is")
+PARAM(operation, operation, required, "what vm.create.begin gave")
+RESULT(object, operation, "operation, kind, vm, name, state (running, done, failed, cancelled), stage, stages, done, total, error")
+END(vm_create_status)
+
+METHOD(vm_create_cancel, "vm.create.cancel", inline, owner, "Stop a creation and undo it")
+PARAM(operation, operation, required, "what vm.create.begin gave")
+END(vm_create_cancel)
+
+METHOD(vm_create_watch, "vm.create.watch", stream, owner, "`progress` notifications until a creation ends")
+PARAM(operation, operation, required, "what vm.create.begin gave")
+RESULT(object, operation, "as of vm.create.status, ended")
+END(vm_create_watch)
+
+METHOD(vm_list, "vm.list", inline, any, "The caller's VMs (all, for root), oldest first")
+RESULT(array, vms, "objects with id, name, owner, owner_uid, state, image, kernel, ip, vcpu, memory_mib, disk_size, nat, vmm, accel, created_at")
+END(vm_list)
+
+METHOD(vm_show, "vm.show", inline, owner, "Everything about one VM")
+PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
+RESULT(object, vm, "as in vm.list, besides: pid, started_at, boot_id, mac, gateway, mode, argv, env, user, directory, console_log, last_error")
+END(vm_show)
+
+METHOD(vm_start, "vm.start", work, owner, "Start a stopped VM; answers when the guest is ready")
+PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
+RESULT(object, vm, "as in vm.list")
+END(vm_start)
+
+METHOD(vm_stop, "vm.stop", work, owner, "Stop a VM: sync and power off by the agent, then kill")
+PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
+PARAM(count, timeout_s, optional, "seconds until it is killed")
+RESULT(object, vm, "as in vm.list")
+END(vm_stop)
+
+METHOD(vm_restart, "vm.restart", work, owner, "Stop and start")
+PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
+PARAM(count, timeout_s, optional, "seconds until it is killed")
+RESULT(object, vm, "as in vm.list")
+END(vm_restart)
+
+METHOD(vm_kill, "vm.kill", work, owner, "Send a signal to the VMM; SIGKILL when absent")
+PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
+PARAM(signo, signal, optional, "signal number")
+RESULT(object, vm, "as in vm.list")
+END(vm_kill)
+
+METHOD(vm_delete, "vm.delete", work, owner, "Delete a VM and its disk")
+PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
+PARAM(boolean, force, optional, "also when it runs (it is killed)")
+END(vm_delete)
+
+METHOD(vm_exec, "vm.exec", work, owner, "Run a command in a VM; its stream comes back as an fd")
+PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
+PARAM(argv, argv, optional, "command and arguments; the user's login shell when empty")
+PARAM(env, env, optional, "K=V strings, beside the VM's own")
+PARAM(string, user, optional, "user, or user:group, by name or number")
+PARAM(string, directory, optional, "working directory")
+PARAM(boolean, tty, optional, "with a terminal")
+PARAM(count, rows, optional, "the terminal's rows")
+PARAM(count, columns, optional, "the terminal's columns")
+RESULT(integer, pid, "process id in the guest")
+RESULT(fd, stream, "the agent's session: agent protocol frames, see banger-rpc(7)")
+END(vm_exec)
+
+METHOD(vm_console, "vm.console", work, owner, "Attach to the serial console, both ways")
+PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
+RESULT(fd, stream, "a stream socket: raw bytes")
+END(vm_console)
+
+METHOD(vm_logs, "vm.logs", work, owner, "The console's log, as far as it is kept")
+PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
+PARAM(boolean, follow, optional, "go on until the VM stops")
+RESULT(fd, stream, "raw bytes until end of file")
+END(vm_logs)
+
+METHOD(vm_health, "vm.health", work, owner, "Ask the guest's agent how it is")
+PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
+RESULT(boolean, healthy, "whether the agent answered in time")
+RESULT(integer, uptime_ms, "of the guest")
+RESULT(string, main, "none, init, running, exited, signaled or failed")
+RESULT(integer, main_status, "exit status or signal number")
+RESULT(integer, sessions, "commands that run by exec")
+RESULT(integer, memory_total, "bytes")
+RESULT(integer, memory_available, "bytes")
+RESULT(integer, disk_total, "bytes of the root file system")
+RESULT(integer, disk_free, "bytes")
+END(vm_health)
+
+METHOD(image_import, "image.import", work, any, "Make an image of an OCI layout, an archive or a rootfs tar; `progress` notifications on the way")
+PARAM(ref_name, name, required, "name of the image")
+PARAM(image_kind, kind, optional, "auto, oci_layout, oci_archive, docker_archive or rootfs")
+PARAM(string, reference, optional, "which image of an input that has several")
+PARAM(boolean, replace, optional, "put it in the place of the caller's image of that name")
+PARAM(fd, source, required, "a file, a pipe, or a socket that serves a directory")
+RESULT(object, image, "as in image.list")
+END(image_import)
+
+METHOD(image_list, "image.list", inline, any, "The caller's images, and root's, which all may use")
+RESULT(array, images, "objects with id, name, owner, owner_uid, digest, size_bytes, entries, created_at")
+END(image_list)
+
+METHOD(image_show, "image.show", inline, any, "Everything about one image")
+PARAM(object_ref, image, required, "id, name, digest, or unique prefix")
+RESULT(object, image, "as in image.list, besides: reference, entrypoint, command, env, user, directory, stop_signal, exposed_ports, used_by")
+END(image_show)
+
+METHOD(image_delete, "image.delete", work, owner, "Delete an image that no VM uses")
+PARAM(object_ref, image, required, "id, name, digest, or unique prefix")
+END(image_delete)
+
+METHOD(kernel_import, "kernel.import", work, any, "Make a kernel and its initramfs of a packaged kernel")
+PARAM(ref_name, name, optional, "name of the kernel; its version when absent")
+PARAM(boolean, replace, optional, "put it in the place of the caller's kernel of that name")
+PARAM(fd, kernel, required, "a .deb, a bzImage or an ELF vmlinux")
+PARAM(fd_opt, modules, optional, "a socket that serves /lib/modules/VERSION")
+RESULT(object, kernel, "as in kernel.list")
+END(kernel_import)
+
+METHOD(kernel_list, "kernel.list", inline, any, "The caller's kernels, and root's, which all may use")
+RESULT(array, kernels, "objects with id, name, owner, owner_uid, version, arch, size_bytes, created_at")
+END(kernel_list)
+
+METHOD(kernel_show, "kernel.show", inline, any, "Everything about one kernel")
+PARAM(object_ref, kernel, required, "id, name, or unique prefix of either")
+RESULT(object, kernel, "as in kernel.list, besides: modules, used_by")
+END(kernel_show)
+
+METHOD(kernel_delete, "kernel.delete", work, owner, "Delete a kernel that no VM uses")
+PARAM(object_ref, kernel, required, "id, name, or unique prefix of either")
+END(kernel_delete)
+
+#undef METHOD
+#undef PARAM
+#undef RESULT
+#undef END

@@ -1,0 +1,36 @@
+/*
+ * Every setting of /etc/banger/banger.conf: SETTING(section, key, type, default, "what it is").
+ * Types: path (absolute), name (a user or group), size (bytes), count, boolean, level, seccomp_mode,
+ * accel, cidr, addresses. A process reads the file before it confines itself.
+ */
+#ifndef SETTING
+#define SETTING(section, key, type, default, doc)
+#endif
+
+SETTING(paths, run_dir, path, "/run/banger", "sockets and what is true until the next boot")
+SETTING(paths, state_dir, path, "/var/lib/banger", "the database, images, kernels and disks")
+SETTING(paths, libexec_dir, path, "/usr/libexec/banger", "helpers and guest programs")
+
+SETTING(daemon, user, name, "banger", "user of bangerd; its group reaches the VMs' sockets")
+SETTING(daemon, image_user, name, "banger-image", "user of banger-imaged and its workers")
+SETTING(daemon, log_level, level, "info", "error, warning, notice, info or debug")
+SETTING(daemon, seccomp, seccomp_mode, "kill", "off, log or kill: what a forbidden system call does")
+SETTING(daemon, workers, count, "8", "threads for requests that wait")
+
+SETTING(net, pool, cidr, "172.30.0.0/16", "where each owner's /24 comes from")
+SETTING(net, dns, addresses, "auto", "resolvers of guests: auto (the host's) or up to two addresses")
+
+SETTING(jail, uid_base, count, "1900000000", "first user id of VMMs")
+SETTING(jail, uid_count, count, "65536", "how many there are")
+
+SETTING(vmm, qemu, path, "/usr/bin/qemu-system-x86_64", "the QEMU binary")
+SETTING(vmm, accel, accel, "auto", "auto, kvm or tcg")
+SETTING(vmm, start_timeout, count, "60", "seconds a guest has to get ready")
+SETTING(vmm, stop_timeout, count, "20", "seconds a guest has to power off before it is killed")
+SETTING(vmm, console_log_size, size, "1M", "how much of a VM's console is kept")
+
+SETTING(image, disk_size, size, "8G", "least size of a VM's root disk")
+SETTING(image, verify_diff_ids, boolean, "yes", "check the digest of uncompressed layers too")
+SETTING(image, min_free, size, "512M", "free space that imports and disks leave on the host")
+
+#undef SETTING
