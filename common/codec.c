@@ -348,8 +348,8 @@ int codec_encode_error(uint16_t msg, uint32_t seq, uint64_t op, const struct err
 	return 0;
 }
 
-int codec_header(const struct protocol *p, const void *buf, size_t len, struct header *ret,
-	struct err *err)
+int codec_header(
+	const struct protocol *p, const void *buf, size_t len, struct header *ret, struct err *err)
 {
 	struct reader r = { .p = buf, .len = len };
 	uint64_t length, msg, kind, n_fds, seq, zero, op;
@@ -357,8 +357,8 @@ int codec_header(const struct protocol *p, const void *buf, size_t len, struct h
 	if (!get_int(&r, &length, 4) || !get_int(&r, &msg, 2) || !get_int(&r, &kind, 1) ||
 		!get_int(&r, &n_fds, 1) || !get_int(&r, &seq, 4) || !get_int(&r, &zero, 4) ||
 		!get_int(&r, &op, 8))
-		return err_set(err, ERR_protocol, "%s: a frame of %zu bytes is too short", p->name,
-			len);
+		return err_set(
+			err, ERR_protocol, "%s: a frame of %zu bytes is too short", p->name, len);
 	if (length < FRAME_HEADER || length > FRAME_MAX || msg >= p->n_messages ||
 		kind > FRAME_NOTICE || n_fds > FRAME_FDS || zero != 0)
 		return err_set(err, ERR_protocol, "%s: a frame's header is not valid", p->name);
@@ -375,8 +375,8 @@ int codec_decode(const struct protocol *p, const struct header *h, const void *b
 	struct reader r = { .p = buf, .len = h->length, .at = FRAME_HEADER, .n_fds = n_fds };
 
 	if (n_fds > FRAME_FDS || n_fds != h->n_fds || h->kind == FRAME_ERROR)
-		return err_set(err, ERR_protocol, "%s: %s came with %zu fds", p->name, m->name,
-			n_fds);
+		return err_set(
+			err, ERR_protocol, "%s: %s came with %zu fds", p->name, m->name, n_fds);
 	if (n_fds > 0)
 		memcpy(r.fds, fds, n_fds * sizeof(fds[0]));
 	memset(st, 0, dir == DIR_IN ? m->in_size : m->out_size);
@@ -394,8 +394,8 @@ int codec_decode(const struct protocol *p, const struct header *h, const void *b
 	}
 	if (r.at != r.len || r.next_fd != n_fds) {
 		codec_fds_init(m, dir, st);
-		return err_set(err, ERR_protocol, "%s: %s has bytes or fds too many", p->name,
-			m->name);
+		return err_set(
+			err, ERR_protocol, "%s: %s has bytes or fds too many", p->name, m->name);
 	}
 	for (size_t i = 0; i < n_fds; i++)
 		fds[i] = -1;

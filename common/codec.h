@@ -127,8 +127,8 @@ int codec_encode_error(uint16_t msg, uint32_t seq, uint64_t op, const struct err
 	size_t cap, size_t *ret_len, struct err *err);
 
 /* The header at buf, checked: length, known message, kind, zero bytes. Fails with protocol. */
-int codec_header(const struct protocol *p, const void *buf, size_t len, struct header *ret,
-	struct err *err);
+int codec_header(
+	const struct protocol *p, const void *buf, size_t len, struct header *ret, struct err *err);
 
 /*
  * The body of a frame whose header `h` came from codec_header(), into the struct at `st` (in_size

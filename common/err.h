@@ -20,9 +20,9 @@ struct err {
 	char msg[ERR_MSG_MAX];
 };
 
-#define ERR_INIT                                                                                   \
-	{                                                                                          \
-		.code = ERR_none                                                                   \
+#define ERR_INIT                 \
+	{                        \
+		.code = ERR_none \
 	}
 
 /* Fill *err; always -1, so that `return err_set(…)` reads well. A message too long is cut. */

@@ -7,11 +7,11 @@
 
 #include "common/err.h"
 
-#define TAKE_FD(fd)                                                                                \
-	({                                                                                         \
-		int take_ = (fd);                                                                  \
-		(fd) = -1;                                                                         \
-		take_;                                                                             \
+#define TAKE_FD(fd)               \
+	({                        \
+		int take_ = (fd); \
+		(fd) = -1;        \
+		take_;            \
 	})
 
 /* Close *fd if it is open and set it to -1; errno is kept. */

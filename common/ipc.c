@@ -40,8 +40,8 @@ int ipc_open(int fd, const struct protocol *p, struct ipc **ret, struct err *err
 		if (p->messages[i].in_size > STRUCT_MAX || p->messages[i].out_size > STRUCT_MAX) {
 			free(ch);
 			fd_closep(&fd);
-			return err_set(err, ERR_operation_failed, "%s: a message is too large",
-				p->name);
+			return err_set(
+				err, ERR_operation_failed, "%s: a message is too large", p->name);
 		}
 	if (ch) {
 		ch->in_buf = malloc(FRAME_MAX);
@@ -182,8 +182,8 @@ static int take_answer(struct ipc *ch, uint16_t msg, uint32_t seq, const struct 
 
 	if (h->message != msg || h->seq != seq || h->kind == FRAME_REQUEST) {
 		fd_close_many(fds, n_fds);
-		return err_set(err, ERR_protocol, "%s: an answer to another question",
-			ch->protocol->name);
+		return err_set(
+			err, ERR_protocol, "%s: an answer to another question", ch->protocol->name);
 	}
 	if (h->kind == FRAME_ERROR) {
 		fd_close_many(fds, n_fds);
@@ -287,8 +287,8 @@ static int dispatch(struct ipc *ch, const ipc_handler *handlers, void *ctx, cons
 	return r < 0 ? send_error(ch, h, &failure, err) : 0;
 }
 
-int ipc_serve(struct ipc *ch, const ipc_handler *handlers, void *ctx, ipc_before before,
-	struct err *err)
+int ipc_serve(
+	struct ipc *ch, const ipc_handler *handlers, void *ctx, ipc_before before, struct err *err)
 {
 	_Alignas(16) uint8_t in[STRUCT_MAX];
 	const struct message *m;

@@ -45,8 +45,8 @@ typedef int (*ipc_handler)(void *ctx, void *in, void *out, struct err *err);
  * `before` (may be NULL) is told the message and op first, for logs.
  */
 typedef void (*ipc_before)(void *ctx, const struct message *m, uint64_t op);
-int ipc_serve(struct ipc *ch, const ipc_handler *handlers, void *ctx, ipc_before before,
-	struct err *err);
+int ipc_serve(
+	struct ipc *ch, const ipc_handler *handlers, void *ctx, ipc_before before, struct err *err);
 
 /* Send a notice (from a handler at work, or any thread). */
 int ipc_notify(struct ipc *ch, uint16_t msg, const void *in, struct err *err);

@@ -24,16 +24,20 @@ enum PD_CAT3(PROTO, _, message) {
 /* __extension__: a message without fields is an empty struct. */
 #define MSG(n, s) __extension__ struct PD_CAT4(PROTO, _, n, _in) {
 #define IN(t, f)  CT_##t f;
-#define END(n)	  };
+#define END(n) \
+	}      \
+	;
 #include PROTO_TABLE
 
 #define MSG(n, s) __extension__ struct PD_CAT4(PROTO, _, n, _out) {
 #define OUT(t, f) CT_##t f;
-#define END(n)	  };
+#define END(n) \
+	}      \
+	;
 #include PROTO_TABLE
 
-#define MSG(n, s)                                                                                  \
-	int PD_CAT3(PROTO, _, n)(struct ipc *, const struct PD_CAT4(PROTO, _, n, _in) *,           \
+#define MSG(n, s)                                                                        \
+	int PD_CAT3(PROTO, _, n)(struct ipc *, const struct PD_CAT4(PROTO, _, n, _in) *, \
 		struct PD_CAT4(PROTO, _, n, _out) *, struct err *);
 #include PROTO_TABLE
 

@@ -8,12 +8,12 @@
  */
 #include "common/ipc.h"
 
-#define MSG(n, s)                                                                                  \
-	int on_##n(PROTO_CTX *, struct PD_CAT4(PROTO, _, n, _in) *,                                \
-		struct PD_CAT4(PROTO, _, n, _out) *, struct err *);                                \
-	static int call_on_##n(void *ctx, void *in, void *out, struct err *err)                    \
-	{                                                                                          \
-		return on_##n(ctx, in, out, err);                                                  \
+#define MSG(n, s)                                                               \
+	int on_##n(PROTO_CTX *, struct PD_CAT4(PROTO, _, n, _in) *,             \
+		struct PD_CAT4(PROTO, _, n, _out) *, struct err *);             \
+	static int call_on_##n(void *ctx, void *in, void *out, struct err *err) \
+	{                                                                       \
+		return on_##n(ctx, in, out, err);                               \
 	}
 #include PROTO_TABLE
 

@@ -75,5 +75,7 @@ enum rpc_method {
 /* The parameters of a method, decoded: struct rpc_IDENT_in. */
 #define METHOD(ident, name, class, access, doc) __extension__ struct rpc_##ident##_in {
 #define PARAM(type, name, need, doc)		RT_##type name;
-#define END(ident)				};
+#define END(ident) \
+	}          \
+	;
 #include "common/proto/rpc.tbl.h"

@@ -13,11 +13,11 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Take a pointer out of a variable that a _cleanup_ would free. */
-#define TAKE_PTR(p)                                                                                \
-	({                                                                                         \
-		__auto_type take_ = (p);                                                           \
-		(p) = NULL;                                                                        \
-		take_;                                                                             \
+#define TAKE_PTR(p)                      \
+	({                               \
+		__auto_type take_ = (p); \
+		(p) = NULL;              \
+		take_;                   \
 	})
 
 #define _cleanup_(f) __attribute__((cleanup(f)))

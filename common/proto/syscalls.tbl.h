@@ -1,0 +1,265 @@
+/*
+ * What each process may ask of the kernel once it is confined.
+ *   GROUP(name) CALL(syscall)… CALL_IF(syscall, arg, mask, value)… CALL_ERRNO(syscall, errno)… END_GROUP(name)
+ *   PROFILE(name) USE(group)… END_PROFILE(name)
+ * CALL_IF allows the call when (argument & mask) == value; several for one call are alternatives.
+ * CALL_ERRNO makes the call fail quietly. Everything else dies (mode kill) or is logged (mode log).
+ * DENY(syscall) lines make the one deny-list, `launch`: they fail with EPERM, all else is allowed.
+ */
+#ifndef GROUP
+#define GROUP(name)
+#endif
+#ifndef CALL
+#define CALL(name)
+#endif
+#ifndef CALL_IF
+#define CALL_IF(name, arg, mask, value)
+#endif
+#ifndef CALL_ERRNO
+#define CALL_ERRNO(name, errnum)
+#endif
+#ifndef END_GROUP
+#define END_GROUP(name)
+#endif
+#ifndef PROFILE
+#define PROFILE(name)
+#endif
+#ifndef USE
+#define USE(group)
+#endif
+#ifndef END_PROFILE
+#define END_PROFILE(name)
+#endif
+#ifndef DENY
+#define DENY(name)
+#endif
+
+/* Memory, time, signals and exit: what the C library needs in any program. */
+GROUP(base)
+CALL(read)
+CALL(write)
+CALL(close)
+CALL(fstat)
+CALL(lseek)
+CALL_IF(mmap, 2, PROT_EXEC, 0)
+CALL(munmap)
+CALL_IF(mprotect, 2, PROT_EXEC, 0)
+CALL(mremap)
+CALL(madvise)
+CALL(brk)
+CALL(futex)
+CALL(getrandom)
+CALL(clock_gettime)
+CALL(clock_nanosleep)
+CALL(rt_sigaction)
+CALL(rt_sigprocmask)
+CALL(rt_sigreturn)
+CALL(getpid)
+CALL(gettid)
+CALL(tgkill)
+CALL(exit)
+CALL(exit_group)
+CALL(restart_syscall)
+/* Asked by the C library for a file's kind, never beyond an open fd. */
+CALL_IF(newfstatat, 3, AT_EMPTY_PATH, AT_EMPTY_PATH)
+END_GROUP(base)
+
+/* Messages over sockets that are there already. */
+GROUP(ipc)
+CALL(sendmsg)
+CALL(recvmsg)
+CALL(poll)
+CALL(ppoll)
+CALL(fcntl)
+CALL(dup)
+CALL_IF(socketpair, 0, ~0ULL, AF_UNIX)
+CALL(getsockopt)
+CALL_IF(setsockopt, 1, ~0ULL, SOL_SOCKET)
+END_GROUP(ipc)
+
+/* Threads, but no processes: clone3 cannot be looked into, and the C library falls back. */
+GROUP(threads)
+CALL_IF(clone, 0, CLONE_THREAD, CLONE_THREAD)
+CALL_ERRNO(clone3, ENOSYS)
+CALL(set_robust_list)
+CALL(rseq)
+CALL(sched_yield)
+CALL(sched_getaffinity)
+/* PR_SET_NAME of threads; everything else of prctl stays away. */
+CALL_IF(prctl, 0, ~0ULL, PR_SET_NAME)
+END_GROUP(threads)
+
+/* Data of open files. */
+GROUP(file_data)
+CALL(pread64)
+CALL(pwrite64)
+CALL(readv)
+CALL(writev)
+CALL(ftruncate)
+CALL(fallocate)
+CALL(fsync)
+CALL(fdatasync)
+CALL(copy_file_range)
+CALL(fstatfs)
+CALL(fadvise64)
+END_GROUP(file_data)
+
+/* Names in the directories that Landlock leaves. */
+GROUP(file_names)
+CALL(openat)
+CALL(openat2)
+CALL(newfstatat)
+CALL(statx)
+CALL(access)
+CALL(faccessat)
+CALL(faccessat2)
+CALL(readlink)
+CALL(readlinkat)
+CALL(mkdirat)
+CALL(mkdir)
+CALL(unlink)
+CALL(unlinkat)
+CALL(rmdir)
+CALL(renameat)
+CALL(renameat2)
+CALL(getdents64)
+CALL(fchmod)
+CALL(statfs)
+CALL(umask)
+END_GROUP(file_names)
+
+/* An sd-event loop, and who is at the other end of a socket. */
+GROUP(event_loop)
+CALL(epoll_create1)
+CALL(epoll_ctl)
+CALL(epoll_wait)
+CALL(epoll_pwait)
+CALL(epoll_pwait2)
+CALL(eventfd2)
+CALL(timerfd_create)
+CALL(timerfd_settime)
+CALL(signalfd4)
+CALL_IF(waitid, 0, ~0ULL, P_PIDFD)
+CALL(accept4)
+CALL(getsockname)
+END_GROUP(event_loop)
+
+PROFILE(bangerd)
+USE(base)
+USE(ipc)
+USE(threads)
+USE(file_data)
+USE(file_names)
+USE(event_loop)
+USE(bangerd_own)
+END_PROFILE(bangerd)
+
+/* SQLite's locks and identity, connections to the VMs' sockets, reflinks, console snapshots. */
+GROUP(bangerd_own)
+CALL_IF(socket, 0, ~0ULL, AF_UNIX)
+CALL(connect)
+CALL(sendto)
+CALL(recvfrom)
+CALL(shutdown)
+CALL(pipe2)
+CALL(memfd_create)
+CALL(sysinfo)
+CALL(getuid)
+CALL(geteuid)
+CALL_IF(ioctl, 1, ~0ULL, FICLONE)
+END_GROUP(bangerd_own)
+
+PROFILE(imaged)
+USE(base)
+USE(ipc)
+USE(imaged_own)
+END_PROFILE(imaged)
+
+/* The job server forks workers, executes the worker program by fd, and reaps. */
+GROUP(imaged_own)
+CALL(clone)
+CALL(execveat)
+CALL(wait4)
+CALL(waitid)
+CALL(signalfd4)
+CALL(close_range)
+CALL(dup3)
+CALL(set_robust_list)
+END_GROUP(imaged_own)
+
+PROFILE(worker)
+USE(base)
+USE(ipc)
+USE(threads)
+USE(file_data)
+END_PROFILE(worker)
+
+PROFILE(netd)
+USE(base)
+USE(ipc)
+USE(file_names)
+USE(netd_own)
+END_PROFILE(netd)
+
+GROUP(netd_own)
+CALL(ftruncate)
+CALL(fchown)
+CALL(fchownat)
+CALL_IF(socket, 0, ~0ULL, AF_NETLINK)
+CALL_IF(socket, 0, ~0ULL, AF_INET)
+CALL(bind)
+CALL(getsockname)
+CALL(sendto)
+CALL(recvfrom)
+CALL_IF(ioctl, 1, ~0ULL, TUNSETIFF)
+END_GROUP(netd_own)
+
+/* launch must unshare, mount and exec; it never needs these, nor does a VMM. */
+DENY(init_module)
+DENY(finit_module)
+DENY(delete_module)
+DENY(kexec_load)
+DENY(kexec_file_load)
+DENY(reboot)
+DENY(swapon)
+DENY(swapoff)
+DENY(bpf)
+DENY(perf_event_open)
+DENY(ptrace)
+DENY(process_vm_readv)
+DENY(process_vm_writev)
+DENY(add_key)
+DENY(request_key)
+DENY(keyctl)
+DENY(settimeofday)
+DENY(clock_settime)
+DENY(adjtimex)
+DENY(clock_adjtime)
+DENY(acct)
+DENY(quotactl)
+DENY(open_by_handle_at)
+DENY(name_to_handle_at)
+DENY(iopl)
+DENY(ioperm)
+DENY(userfaultfd)
+DENY(sethostname)
+DENY(setdomainname)
+DENY(lookup_dcookie)
+DENY(io_uring_setup)
+DENY(io_uring_enter)
+DENY(io_uring_register)
+DENY(uselib)
+DENY(personality)
+DENY(syslog)
+DENY(vhangup)
+DENY(mknod)
+
+#undef GROUP
+#undef CALL
+#undef CALL_IF
+#undef CALL_ERRNO
+#undef END_GROUP
+#undef PROFILE
+#undef USE
+#undef END_PROFILE
+#undef DENY
