@@ -125,7 +125,8 @@ MSG(stderr_data, notice)
 IN(bytes, data)
 END(stderr_data)
 
-/* The last frame of a session, after all output. status: exit status or signal number. */
+/* The last frame of a session, after all output. status: exit status, signal number, or for
+ * not_started the errno of what failed (ENOENT: no such command, EACCES or ENOEXEC: not executable). */
 MSG(exited, notice)
 IN(exit_kind, kind)
 IN(u32, status)
