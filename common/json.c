@@ -2,6 +2,7 @@
 #include "common/json.h"
 
 #include <json-c/json.h>
+#include <json-c/json_visit.h>
 #include <limits.h>
 #include <string.h>
 
