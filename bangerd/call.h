@@ -25,11 +25,17 @@ struct operations;
 struct images;
 struct kernels;
 struct vms;
-struct connection;
+struct loop;
+struct ipc;
+struct host;
 
 /* The daemon's concerns, siblings, made once at start. */
 struct services {
 	const struct settings *settings;
+	const struct host *host;
+	struct loop *loop;
+	struct ipc *netd, *imaged;
+	int state_fd; /* the state directory */
 	struct store *store;
 	struct work *work;
 	struct operations *operations;
@@ -42,11 +48,10 @@ struct call {
 	const struct services *services;
 	uid_t uid; /* the peer's, by SO_PEERCRED */
 	pid_t pid;
-	uint64_t op;		 /* in logs, errors, and requests to helpers */
-	uint64_t connection;	 /* never reused in a run of the daemon */
-	int cancel_fd;		 /* readable once the client is gone or the daemon ends; -1: inline */
-	int reply_fd;		 /* rides with the response; closed once sent; -1 for none */
-	struct connection *conn; /* rpc.c's own */
+	uint64_t op;	     /* in logs, errors, and requests to helpers */
+	uint64_t connection; /* never reused in a run of the daemon */
+	int cancel_fd;	     /* readable once the client is gone or the daemon ends; -1: inline */
+	int reply_fd;	     /* rides with the response; closed once sent; -1 for none */
 };
 
 /* True when the caller may see and handle what `owner` owns: the owner, and root. */
@@ -57,11 +62,12 @@ static inline bool call_sees(const struct call *call, uid_t owner)
 
 /* Send a `progress` notification for this request, when the client asked for them ("progress":
  * true beside "params"); from any thread; never blocks, never fails: a client that does not read
- * loses them. `index` of `count` stages (from 1; 0: not known), `done` of `total` (0: not known). */
+ * loses them. `index` of `count` stages (from 1; 0: not known), `done` of `total` (0: not known).
+ */
 void call_progress(struct call *call, const char *stage, unsigned index, unsigned count,
 	uint64_t done, uint64_t total);
 
-#define METHOD(ident, name, class, access, doc)                                                    \
-	int rpc_##ident(struct call *call, struct rpc_##ident##_in *in,                            \
+#define METHOD(ident, name, class, access, doc)                         \
+	int rpc_##ident(struct call *call, struct rpc_##ident##_in *in, \
 		struct json_object **ret_result, struct err *err);
 #include "common/proto/rpc.tbl.h"

@@ -4,8 +4,9 @@
  *   PARAM(type, name, need, "what it is")       need: required | optional
  *   RESULT(json type, name, "what it is")        a member of the result object
  *   END(ident)
- * class: inline (main loop, short, read-only), work (a worker thread, may wait),
- *        stream (notifications until it is done, on the loop).
+ * class: inline (main loop, short, read-only), work (a worker thread, may wait), long (the same for
+ *        minutes: it gets a smaller share of the workers), urgent (the same, with workers of its
+ *        own, since it ends long ones), stream (notifications until it is done, on the loop).
  * access: any (every local user), owner (who owns the VM, image or kernel; root), root.
  * Types: see common/rpc_types.h. A `fd` parameter is no JSON member: it is the next of the fds that
  * came with the request ("fds": n). An absent optional one is NULL, 0, false or empty.
@@ -90,30 +91,30 @@ PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
 RESULT(object, vm, "as in vm.list, besides: pid, started_at, boot_id, mac, gateway, mode, argv, env, user, directory, console_log, last_error")
 END(vm_show)
 
-METHOD(vm_start, "vm.start", work, owner, "Start a stopped VM; answers when the guest is ready")
+METHOD(vm_start, "vm.start", long, owner, "Start a stopped VM; answers when the guest is ready")
 PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
 RESULT(object, vm, "as in vm.list")
 END(vm_start)
 
-METHOD(vm_stop, "vm.stop", work, owner, "Stop a VM: sync and power off by the agent, then kill")
+METHOD(vm_stop, "vm.stop", urgent, owner, "Stop a VM: sync and power off by the agent, then kill")
 PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
 PARAM(count, timeout_s, optional, "seconds until it is killed")
 RESULT(object, vm, "as in vm.list")
 END(vm_stop)
 
-METHOD(vm_restart, "vm.restart", work, owner, "Stop and start")
+METHOD(vm_restart, "vm.restart", long, owner, "Stop and start")
 PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
 PARAM(count, timeout_s, optional, "seconds until it is killed")
 RESULT(object, vm, "as in vm.list")
 END(vm_restart)
 
-METHOD(vm_kill, "vm.kill", work, owner, "Send a signal to the VMM; SIGKILL when absent")
+METHOD(vm_kill, "vm.kill", urgent, owner, "Send a signal to the VMM; SIGKILL when absent")
 PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
 PARAM(signo, signal, optional, "signal number")
 RESULT(object, vm, "as in vm.list")
 END(vm_kill)
 
-METHOD(vm_delete, "vm.delete", work, owner, "Delete a VM and its disk")
+METHOD(vm_delete, "vm.delete", urgent, owner, "Delete a VM and its disk")
 PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
 PARAM(boolean, force, optional, "also when it runs (it is killed)")
 END(vm_delete)
@@ -155,7 +156,7 @@ RESULT(integer, disk_total, "bytes of the root file system")
 RESULT(integer, disk_free, "bytes")
 END(vm_health)
 
-METHOD(image_import, "image.import", work, any, "Make an image of an OCI layout, an archive or a rootfs tar; `progress` notifications on the way")
+METHOD(image_import, "image.import", long, any, "Make an image of an OCI layout, an archive or a rootfs tar; `progress` notifications on the way")
 PARAM(ref_name, name, required, "name of the image")
 PARAM(image_kind, kind, optional, "auto, oci_layout, oci_archive, docker_archive or rootfs")
 PARAM(string, reference, optional, "which image of an input that has several")
@@ -177,7 +178,7 @@ METHOD(image_delete, "image.delete", work, owner, "Delete an image that no VM us
 PARAM(object_ref, image, required, "id, name, digest, or unique prefix")
 END(image_delete)
 
-METHOD(kernel_import, "kernel.import", work, any, "Make a kernel and its initramfs of a packaged kernel")
+METHOD(kernel_import, "kernel.import", long, any, "Make a kernel and its initramfs of a packaged kernel")
 PARAM(ref_name, name, optional, "name of the kernel; its version when absent")
 PARAM(boolean, replace, optional, "put it in the place of the caller's kernel of that name")
 PARAM(fd, kernel, required, "a .deb, a bzImage or an ELF vmlinux")

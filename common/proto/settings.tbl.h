@@ -15,7 +15,7 @@ SETTING(daemon, user, name, "banger", "user of bangerd; its group reaches the VM
 SETTING(daemon, image_user, name, "banger-image", "user of banger-imaged and its workers")
 SETTING(daemon, log_level, level, "info", "error, warning, notice, info or debug")
 SETTING(daemon, seccomp, seccomp_mode, "kill", "off, log or kill: what a forbidden system call does")
-SETTING(daemon, workers, count, "8", "threads for requests that wait")
+SETTING(daemon, workers, count, "16", "threads for requests that wait, 2 to 256")
 
 SETTING(net, pool, cidr, "172.30.0.0/16", "where each owner's /24 comes from")
 SETTING(net, dns, addresses, "auto", "resolvers of guests: auto (the host's) or up to two addresses")
