@@ -6,8 +6,9 @@
 #include <limits.h>
 #include <string.h>
 
-/* How many object members a valid JSON text has: its colons outside of strings. */
-static size_t members_in_text(const char *s, size_t len)
+/* How many object members a text has that json-c takes: its colons outside of strings. False for
+ * strings in single quotes, which json-c takes even when it is strict. */
+static bool members_in_text(const char *s, size_t len, size_t *ret)
 {
 	bool in_string = false;
 	size_t n = 0;
@@ -17,10 +18,13 @@ static size_t members_in_text(const char *s, size_t len)
 			i++;
 		else if (s[i] == '"')
 			in_string = !in_string;
+		else if (!in_string && s[i] == '\'')
+			return false;
 		else if (!in_string && s[i] == ':')
 			n++;
 	}
-	return n;
+	*ret = n;
+	return true;
 }
 
 static int count_member(struct json_object *o, int flags, struct json_object *parent,
@@ -38,11 +42,11 @@ static int count_member(struct json_object *o, int flags, struct json_object *pa
  * members than the text. */
 static bool has_duplicates(struct json_object *o, const char *s, size_t len)
 {
-	size_t n = 0;
+	size_t n = 0, said;
 
-	if (json_c_visit(o, 0, count_member, &n) != 0)
+	if (!members_in_text(s, len, &said) || json_c_visit(o, 0, count_member, &n) != 0)
 		return true;
-	return n != members_in_text(s, len);
+	return n != said;
 }
 
 int json_parse(const char *s, size_t len, int max_depth, struct json_object **ret, struct err *err)
@@ -71,7 +75,7 @@ int json_parse(const char *s, size_t len, int max_depth, struct json_object **re
 	}
 	if (has_duplicates(o, s, len)) {
 		json_object_put(o);
-		return err_set(err, ERR_parse_error, "not valid JSON here: a member stands twice");
+		return err_set(err, ERR_parse_error, "not valid JSON: a member stands twice, or a string in single quotes");
 	}
 	*ret = o;
 	return 0;
