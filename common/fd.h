@@ -8,7 +8,7 @@
 #include "common/err.h"
 
 #define TAKE_FD(fd)               \
-	({                        \
+	__extension__({           \
 		int take_ = (fd); \
 		(fd) = -1;        \
 		take_;            \

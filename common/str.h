@@ -14,7 +14,7 @@
 
 /* Take a pointer out of a variable that a _cleanup_ would free. */
 #define TAKE_PTR(p)                      \
-	({                               \
+	__extension__({                  \
 		__auto_type take_ = (p); \
 		(p) = NULL;              \
 		take_;                   \
