@@ -7,9 +7,11 @@
 #include <string.h>
 
 /* How many object members a text has that json-c takes: its colons outside of strings. False for
- * strings in single quotes, which json-c takes even when it is strict. */
+ * what json-c takes even when it is strict: single quotes, NaN, Infinity. */
 static bool members_in_text(const char *s, size_t len, size_t *ret)
 {
+	/* Of literals and numbers: RFC 8259, sections 2, 3 and 6. */
+	static const char outside[] = "{}[]:,\"+-.0123456789eEtrufalsn \t\r\n";
 	bool in_string = false;
 	size_t n = 0;
 
@@ -18,7 +20,7 @@ static bool members_in_text(const char *s, size_t len, size_t *ret)
 			i++;
 		else if (s[i] == '"')
 			in_string = !in_string;
-		else if (!in_string && s[i] == '\'')
+		else if (!in_string && !strchr(outside, s[i]))
 			return false;
 		else if (!in_string && s[i] == ':')
 			n++;
@@ -75,7 +77,8 @@ int json_parse(const char *s, size_t len, int max_depth, struct json_object **re
 	}
 	if (has_duplicates(o, s, len)) {
 		json_object_put(o);
-		return err_set(err, ERR_parse_error, "not valid JSON: a member stands twice, or a string in single quotes");
+		return err_set(err, ERR_parse_error,
+			"not valid JSON: a member stands twice, or a value is none");
 	}
 	*ret = o;
 	return 0;
