@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* How many object members a text has that json-c takes: its colons outside of strings. False for
- * what json-c takes even when it is strict: single quotes, NaN, Infinity. */
+ * what json-c takes even when it is strict: single quotes, NaN, Infinity, control
+ * characters in strings. */
 static bool members_in_text(const char *s, size_t len, size_t *ret)
 {
 	/* Of literals and numbers: RFC 8259, sections 2, 3 and 6. */
@@ -20,7 +21,7 @@ static bool members_in_text(const char *s, size_t len, size_t *ret)
 			i++;
 		else if (s[i] == '"')
 			in_string = !in_string;
-		else if (!in_string && !strchr(outside, s[i]))
+		else if (in_string ? (unsigned char)s[i] < 0x20 : !strchr(outside, s[i]))
 			return false;
 		else if (!in_string && s[i] == ':')
 			n++;
