@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the built programs are linked with, and how."""
+
+import json
+import subprocess
+
+import pytest
+import repo
+
+# Fifth law of privilege (PRIVSEP.md): what a program may need, besides libc and what that brings.
+NEVER = {
+    "banger-netd": ("json-c", "sqlite3", "curl", "archive", "ext2fs", "systemd"),
+    "bangerd": ("curl", "archive", "ext2fs", "nftables"),
+    "banger-imaged": ("json-c", "sqlite3", "curl", "nftables", "systemd"),
+    "banger": ("sqlite3", "curl", "archive", "ext2fs", "nftables", "seccomp"),
+}
+STATIC = ("init", "agent")
+
+
+def programs():
+    """{name: path} of what is installed for running."""
+    done = subprocess.run(["meson", "introspect", "--targets", repo.BUILD], check=True,
+                          capture_output=True, text=True)
+    return {target["name"]: target["filename"][0] for target in json.loads(done.stdout)
+            if target["type"] == "executable" and target["installed"]}
+
+
+def readelf(*arguments):
+    return subprocess.run(["readelf", "-W", *arguments], check=True, capture_output=True,
+                          text=True).stdout
+
+
+def needed(path):
+    return [line.split("[")[1].rstrip("]") for line in readelf("-d", path).splitlines()
+            if "(NEEDED)" in line]
+
+
+@pytest.mark.parametrize("name", sorted(NEVER))
+def test_link_line(name):
+    libraries = needed(programs()[name])
+    assert libraries, f"{name} needs no library at all: is it the program that was meant?"
+    bad = [library for library in libraries for word in NEVER[name]
+           if library.startswith(f"lib{word}")]
+    assert not bad, f"{name} must not be linked with {bad}"
+
+
+def test_known_programs():
+    """A new program must be told here what it may be linked with."""
+    assert set(programs()) == set(NEVER) | set(STATIC)
+
+
+@pytest.mark.parametrize("name", STATIC)
+def test_guest_programs_are_static(name):
+    path = programs()[name]
+    assert not needed(path), f"{name} runs where no library is"
+    assert "INTERP" not in readelf("-l", path)
+
+
+@pytest.mark.parametrize("name", sorted(NEVER))
+def test_hardened(name):
+    path = programs()[name]
+    assert "DYN" in readelf("-h", path), "position-independent"
+    dynamic, segments = readelf("-d", path), readelf("-l", path)
+    assert "BIND_NOW" in dynamic or "NOW" in dynamic, "all bound at start"
+    assert "GNU_RELRO" in segments, "relocations read-only"
+    stack = [line for line in segments.splitlines() if "GNU_STACK" in line]
+    assert stack and "E" not in stack[0].split()[-2], "no executable stack"
