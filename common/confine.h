@@ -23,7 +23,8 @@ enum confine_profile {
 
 enum confine_access {
 	CONFINE_READ,  /* files and directories beneath */
-	CONFINE_WRITE, /* besides: write, make, remove, rename beneath */
+	CONFINE_WRITE, /* besides reading: write, make, remove, rename beneath */
+	CONFINE_EXEC,  /* besides reading: execute beneath */
 };
 
 struct confine_path {

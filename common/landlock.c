@@ -31,9 +31,9 @@ struct ruleset_attr {
 		LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |           \
 		LANDLOCK_ACCESS_FS_MAKE_FIFO | RIGHT_REFER | RIGHT_TRUNCATE | RIGHT_IOCTL_DEV)
 /* What may be said of a file that is no directory. */
-#define RIGHTS_FILE                                                                      \
-	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_TRUNCATE | \
-		RIGHT_IOCTL_DEV)
+#define RIGHTS_FILE                                                  \
+	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | \
+		LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_TRUNCATE | RIGHT_IOCTL_DEV)
 
 static uint64_t handled_rights(int abi)
 {
@@ -48,6 +48,19 @@ static uint64_t handled_rights(int abi)
 	return rights;
 }
 
+static uint64_t rights_of(enum confine_access access)
+{
+	switch (access) {
+	case CONFINE_WRITE:
+		return RIGHTS_WRITE;
+	case CONFINE_EXEC:
+		return RIGHTS_READ | LANDLOCK_ACCESS_FS_EXECUTE;
+	case CONFINE_READ:
+		break;
+	}
+	return RIGHTS_READ;
+}
+
 static int add_path(int ruleset, const struct confine_path *p, uint64_t handled, struct err *err)
 {
 	struct landlock_path_beneath_attr rule = { 0 };
@@ -60,7 +73,7 @@ static int add_path(int ruleset, const struct confine_path *p, uint64_t handled,
 		return err_sys(
 			err, ERR_operation_failed, errno, "Landlock: cannot open %s", p->path);
 	rule.parent_fd = fd;
-	rule.allowed_access = (p->access == CONFINE_WRITE ? RIGHTS_WRITE : RIGHTS_READ) & handled;
+	rule.allowed_access = rights_of(p->access) & handled;
 	if (!S_ISDIR(st.st_mode))
 		rule.allowed_access &= RIGHTS_FILE;
 	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
