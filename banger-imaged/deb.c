@@ -64,6 +64,8 @@ static int find_data(struct archive *outer, struct err *err)
 
 struct feed {
 	struct archive *outer;
+	uint64_t size;
+	const struct progress *progress;
 	uint8_t block[BLOCK];
 };
 
@@ -76,6 +78,8 @@ static la_ssize_t feed_read(struct archive *inner, void *ctx, const void **ret)
 		archive_set_error(inner, EIO, "%s", "the package is truncated");
 		return -1;
 	}
+	progress_tell(
+		f->progress, job_stage_read, (uint64_t)archive_filter_bytes(f->outer, 0), f->size);
 	*ret = f->block;
 	return n;
 }
@@ -150,7 +154,8 @@ static int walk_data(struct archive *inner, deb_visitor visit, void *ctx, struct
 	return err_set(err, ERR_bad_input, "the package has more than %d entries", DEB_ENTRIES_MAX);
 }
 
-int deb_walk(int fd, deb_visitor visit, void *ctx, struct err *err)
+int deb_walk(int fd, uint64_t size, deb_visitor visit, void *ctx, const struct progress *progress,
+	struct err *err)
 {
 	_cleanup_(archive_freep) struct archive *outer = archive_read_new();
 	_cleanup_free_ struct feed *feed = malloc(sizeof(*feed));
@@ -166,6 +171,8 @@ int deb_walk(int fd, deb_visitor visit, void *ctx, struct err *err)
 	if (check_version(outer, err) < 0 || find_data(outer, err) < 0)
 		return -1;
 	feed->outer = outer;
+	feed->size = size;
+	feed->progress = progress;
 	if (expand_filters(inner, err) < 0)
 		return -1;
 	if (archive_read_support_format_tar(inner) != ARCHIVE_OK ||

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "banger-imaged/progress.h"
 #include "common/err.h"
 
 #define DEB_EXPANDED_MAX (UINT64_C(1) << 30)
@@ -24,8 +25,10 @@ typedef int (*deb_visitor)(void *ctx, const struct deb_file *f, struct err *err)
 
 /* Visit the regular files of the package in fd, from its beginning, in its order. Fails with
  * bad_input when it is damaged, names a path that leaves the root, expands to more than
- * DEB_EXPANDED_MAX or has more than DEB_ENTRIES_MAX entries. */
-int deb_walk(int fd, deb_visitor visit, void *ctx, struct err *err);
+ * DEB_EXPANDED_MAX or has more than DEB_ENTRIES_MAX entries. `progress` hears of the `size` bytes
+ * of the package as they are read. */
+int deb_walk(int fd, uint64_t size, deb_visitor visit, void *ctx, const struct progress *progress,
+	struct err *err);
 
 /* The whole visited file into a heap buffer (the caller frees). Fails with bad_input when it is
  * larger than `limit`. */

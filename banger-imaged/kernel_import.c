@@ -128,6 +128,7 @@ static int check_vmlinux(const struct vmlinux *v, text *version, struct err *err
 
 struct package {
 	int fd;
+	uint64_t size;
 	bool first; /* the first pass: all is looked at, later ones load modules only */
 	bool kernel;
 	bool with_modules; /* take the package's own */
@@ -229,7 +230,7 @@ static int package_fetch(void *ctx, struct modules *m, struct err *err)
 
 	for (size_t i = 0; i < m->n; i++)
 		needed |= m->v[i].wanted && !m->v[i].data;
-	return needed ? deb_walk(pk->fd, visit, pk, err) : 0;
+	return needed ? deb_walk(pk->fd, pk->size, visit, pk, pk->v->progress, err) : 0;
 }
 
 /* ---- a directory of modules, behind a source socket ---- */
@@ -314,11 +315,12 @@ static int import_file(int fd, struct ipc *source, struct vmlinux *v, struct mod
 
 	if (check_input(fd, "the kernel", DEB_EXPANDED_MAX, &size, err) < 0)
 		return -1;
+	pk.size = size;
 	n = fd_pread_full(fd, head, sizeof(head), 0);
 	if (n < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot read the kernel");
 	if (deb_is(head, (size_t)n)) {
-		if (deb_walk(fd, visit, &pk, err) < 0)
+		if (deb_walk(fd, size, visit, &pk, v->progress, err) < 0)
 			return -1;
 		if (!pk.kernel)
 			return err_set(

@@ -374,6 +374,15 @@ static int put_in_order(struct modules *m, struct err *err)
 	return 0;
 }
 
+static int check_fetched(const struct modules *m, struct err *err)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].wanted && !m->v[i].data)
+			return err_set(err, ERR_bad_input, "module %s is listed, but not there",
+				m->v[i].name);
+	return 0;
+}
+
 int modules_select(
 	struct modules *m, const char *version, modules_fetch fetch, void *ctx, struct err *err)
 {
@@ -386,18 +395,13 @@ int modules_select(
 		if (round == MODULES_ROUNDS_MAX)
 			return err_set(err, ERR_bad_input,
 				"the modules' chain of dependencies is longer than %d", round);
-		if (fetch(ctx, m, err) < 0)
+		if (fetch(ctx, m, err) < 0 || check_fetched(m, err) < 0)
 			return -1;
 		more = false;
-		for (size_t i = 0; i < m->n; i++) {
-			if (!m->v[i].wanted || m->v[i].resolved)
-				continue;
-			if (!m->v[i].data)
-				return err_set(err, ERR_bad_input, "module %s is listed, not there",
-					m->v[i].name);
-			if (resolve(m, i, version, err) < 0)
+		for (size_t i = 0; i < m->n; i++)
+			if (m->v[i].wanted && m->v[i].data && !m->v[i].resolved &&
+				resolve(m, i, version, err) < 0)
 				return -1;
-		}
 		for (size_t i = 0; i < m->n; i++)
 			more |= m->v[i].wanted && !m->v[i].resolved;
 	}
