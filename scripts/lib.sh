@@ -43,7 +43,7 @@ build_into()
 	local dir=$1
 	shift
 	if [ -f "$dir/build.ninja" ]; then
-		meson configure "$dir" "$@" >/dev/null
+		meson configure "$dir" "$@" >/dev/null || die "meson configure $dir failed"
 	else
 		meson setup "$dir" "$top" "$@" >/dev/null || {
 			tail -n 20 "$dir/meson-logs/meson-log.txt" >&2
