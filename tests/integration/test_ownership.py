@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two users: neither sees, names, or touches what is the other's; root sees all; what root
+imported is for all to use and for root to delete."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import oci
+import pytest
+import suite
+
+ONE, TWO = 21001, 21002
+
+
+@pytest.fixture(scope="module")
+def things(tmp_path_factory, kernel):
+    """An image and a VM that was never started, of user ONE."""
+    folder = tmp_path_factory.mktemp("owner")
+    for path in (folder, *folder.parents[:3]):
+        path.chmod(0o755)
+    layout = oci.Layout()
+    layout.image([oci.tar([oci.directory("etc")])])
+    archive = layout.archive(folder / "i.tar")
+    suite.banger("image", "import", "private", archive, uid=ONE, check=True)
+    suite.banger("vm", "create", "--image", "private", "--name", "mine", "--no-start", uid=ONE,
+                 check=True)
+    yield archive
+    suite.banger("vm", "delete", "mine", uid=ONE, check=True)
+    suite.banger("image", "delete", "private", uid=ONE, check=True)
+
+
+def names(*command, uid=None):
+    return [row["name"] for row in suite.banger_json(*command, uid=uid)]
+
+
+def test_lists(things):
+    assert names("vm", "list", uid=ONE) == ["mine"]
+    assert names("vm", "list", uid=TWO) == []
+    assert "mine" in names("vm", "list")
+    assert "private" in names("image", "list", uid=ONE)
+    assert "private" not in names("image", "list", uid=TWO)
+    assert "private" in names("image", "list")
+
+
+VM_COMMANDS = [("show",), ("start",), ("stop",), ("restart",), ("kill",), ("delete",),
+               ("delete", "--force"), ("console",), ("logs",), ("health",)]
+
+
+@pytest.mark.parametrize("command", VM_COMMANDS, ids=" ".join)
+def test_another_owners_vm_is_not_found(things, command):
+    """Exactly as if it did not exist: the same message as for a name that nobody has."""
+    theirs = suite.banger("vm", *command, "mine", uid=TWO)
+    nobodys = suite.banger("vm", *command, "nobodys", uid=TWO)
+    assert theirs.status == nobodys.status == 1, theirs
+    assert theirs.err == nobodys.err.replace("nobodys", "mine")
+    assert theirs.out == nobodys.out == ""
+
+
+def test_another_owners_vm_is_not_found_by_id_or_prefix(things):
+    (vm,) = suite.banger_json("vm", "list", uid=ONE)
+    for ref in (vm["id"], vm["id"][:4], "min"):
+        assert suite.banger("vm", "show", ref, uid=ONE).status == 0
+        assert suite.banger("vm", "show", ref, uid=TWO).status == 1
+
+
+def test_exec_in_another_owners_vm(things):
+    done = suite.banger("vm", "exec", "mine", "--", "true", uid=TWO)
+    assert done.status == 125 and "mine" in done.err
+
+
+def test_another_owners_image(things):
+    assert suite.banger("image", "show", "private", uid=TWO).status == 1
+    assert suite.banger("image", "delete", "private", uid=TWO).status == 1
+    done = suite.banger("vm", "create", "--no-start", "--image", "private", uid=TWO)
+    assert done.status == 1 and "private" in done.err
+    assert names("vm", "list", uid=TWO) == []
+
+
+def test_the_same_name_for_two_owners(things):
+    """Names are each owner's own."""
+    suite.banger("image", "import", "private", things, uid=TWO, check=True)
+    suite.banger("vm", "create", "--image", "private", "--name", "mine", "--no-start", uid=TWO,
+                 check=True)
+    assert names("vm", "list", uid=TWO) == ["mine"]
+    suite.banger("vm", "delete", "mine", uid=TWO, check=True)
+    suite.banger("image", "delete", "private", uid=TWO, check=True)
+    assert names("vm", "list", uid=ONE) == ["mine"]
+
+
+def test_roots_kernel_is_for_all(things, kernel):
+    assert kernel in names("kernel", "list", uid=TWO)
+    done = suite.banger("kernel", "delete", kernel, uid=TWO)
+    assert done.status == 1
+    assert kernel in names("kernel", "list")
+
+
+def test_image_in_use_is_kept(things):
+    done = suite.banger("image", "delete", "private", uid=ONE)
+    assert done.status == 1 and "mine" in done.err, done
+    assert "private" in names("image", "list", uid=ONE)
+
+
+def test_operations_are_the_owners(things):
+    script = ("import sys, json; sys.path.insert(0, sys.argv[1])\nimport rpc\n"
+              "print(json.dumps(rpc.call('operations.list')))\n")
+
+    def operations(uid):
+        done = subprocess.run(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups",
+                               sys.executable, "-c", script, str(Path(suite.__file__).parent)],
+                              capture_output=True, text=True, check=True)
+        return [row["name"] for row in json.loads(done.stdout)["operations"]]
+
+    assert "mine" in operations(ONE)
+    assert "mine" not in operations(21003)

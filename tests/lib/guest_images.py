@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Root file systems for guests of the tests."""
+
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+import oci
+
+BUSYBOX = Path("/bin/busybox")
+ENVIRONMENT = ["PATH=/usr/bin:/bin:/usr/sbin:/sbin", "FROM_IMAGE=yes"]
+
+
+def busybox_layer():
+    """One static busybox with a link for each of its applets, and little else."""
+    applets = subprocess.run([BUSYBOX, "--list"], check=True, capture_output=True,
+                             text=True).stdout.split()
+    entries = [oci.directory(name) for name in ("bin", "dev", "etc", "home", "proc", "root", "sys",
+                                                "usr", "usr/bin", "var")]
+    entries += [oci.directory("tmp", mode=0o1777), oci.directory("home/user", uid=1000, gid=1000)]
+    entries.append(oci.entry("bin/busybox", BUSYBOX.read_bytes(), mode=0o755))
+    # Not init: the image has none of its own, so its command is what runs.
+    entries += [oci.symlink(f"bin/{applet}", "busybox") for applet in applets
+                if applet not in ("busybox", "init", "linuxrc")]
+    entries.append(oci.entry("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n"
+                                           b"user:x:1000:1000:user:/home/user:/bin/sh\n"))
+    entries.append(oci.entry("etc/group", b"root:x:0:\nuser:x:1000:\nextra:x:44:user\n"))
+    entries.append(oci.entry("etc/os-release", b'NAME="banger test"\nID=test\n'))
+    return oci.tar(entries)
+
+
+def busybox(path):
+    """An OCI archive of it; made once."""
+    if not path.exists():
+        layout = oci.Layout()
+        layout.image([busybox_layer()], config={"Cmd": ["/bin/sleep", "86400"], "Env": ENVIRONMENT})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(f".{os.getpid()}")
+        layout.archive(fresh)
+        fresh.rename(path)
+    return path
+
+
+HELLO = r"""
+static long call(long n, long a, long b, long c)
+{
+	long ret;
+	__asm__ volatile("syscall" : "=a"(ret) : "a"(n), "D"(a), "S"(b), "d"(c)
+		: "rcx", "r11", "memory");
+	return ret;
+}
+void _start(void)
+{
+	call(1, 1, (long)"hello\n", 6);
+	call(231, 7, 0, 0);
+}
+"""
+
+
+def hello(folder):
+    """An OCI archive whose only file is a static program: it says hello and exits with 7."""
+    (folder / "hello.c").write_text(HELLO)
+    subprocess.run(["gcc", "-static", "-nostdlib", "-Os", "-fno-stack-protector", "-fcf-protection=none",
+                    "-o", folder / "hello", folder / "hello.c"], check=True)
+    layout = oci.Layout()
+    layout.image([oci.tar([oci.entry("hello", (folder / "hello").read_bytes(), mode=0o755)])],
+                 config={"Entrypoint": ["/hello"]})
+    return layout.archive(folder / "hello.oci.tar")
+
+
+def with_init(folder, script):
+    """An OCI archive of busybox whose /sbin/init is a shell script."""
+    layout = oci.Layout()
+    layout.image([busybox_layer(), oci.tar([
+        oci.directory("sbin"), oci.entry("sbin/init", script.encode(), mode=0o755)])])
+    return layout.archive(folder / "init.oci.tar")
+
+
+def tree_of(layer):
+    """{name: TarInfo} of a tar's bytes."""
+    return {member.name: member for member in oci.read_tar(layer).getmembers()
+            if member.type != tarfile.XHDTYPE}

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The suite that scripts/with-suite started: its processes, its command line, what it keeps."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import rpc
+
+DIR = Path(os.environ.get("BANGER_SUITE", "/nonexistent"))
+ROLES = ("bangerd", "banger-netd", "banger-imaged")
+
+
+class Result:
+    """How a command ended."""
+
+    def __init__(self, done):
+        self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+    def __repr__(self):
+        return f"status {self.status}, stdout {self.out!r}, stderr {self.err!r}"
+
+
+def banger(*arguments, input=None, timeout=120, uid=None, check=False, text=True):
+    """Run the command line; as another user when uid is given."""
+    command = ["banger", *map(str, arguments)]
+    if uid is not None:
+        command = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *command]
+    done = subprocess.run(command, input=input, capture_output=True, timeout=timeout, text=text,
+                          stdin=subprocess.DEVNULL if input is None else None, check=False)
+    result = Result(done)
+    if check:
+        assert result.status == 0, f"banger {' '.join(map(str, arguments))}: {result}"
+    return result
+
+
+def banger_json(*arguments, uid=None):
+    return json.loads(banger(*arguments, "-o", "json", uid=uid, check=True).out)
+
+
+def settings():
+    """{key: value} of what with-suite wrote."""
+    found = {}
+    for line in (DIR / "banger.conf").read_text().splitlines():
+        if "=" in line and not line.startswith("#"):
+            key, value = line.split("=", 1)
+            found[key.strip()] = value.strip()
+    return found
+
+
+def processes():
+    """{pid: (name of its program, parent, uid)} in this namespace."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            status = dict(line.split(":\t", 1) for line
+                          in (entry / "status").read_text().splitlines() if ":\t" in line)
+            if status["State"].startswith("Z"):
+                continue
+            try:
+                program = os.path.basename(os.readlink(entry / "exe").removesuffix(" (deleted)"))
+            except OSError:
+                program = status["Name"]
+            found[int(entry.name)] = (program, int(status["PPid"]),
+                                      int(status["Uid"].split()[0]))
+        except (OSError, KeyError):
+            continue
+    return found
+
+
+def pids(program):
+    return sorted(pid for pid, (name, _, _) in processes().items() if name == program)
+
+
+def jailed():
+    """Pids that run under the user id of a jail."""
+    conf = settings()
+    base, count = int(conf["uid_base"]), int(conf["uid_count"])
+    return sorted(pid for pid, (_, _, uid) in processes().items() if base <= uid < base + count)
+
+
+def wait_for(what, seconds=20.0, interval=0.05):
+    """What what() gives once it is true; the last value when time is up."""
+    end = time.monotonic() + seconds
+    while True:
+        value = what()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(interval)
+
+
+def running():
+    """Whether the daemon answers."""
+    try:
+        rpc.call("ping", timeout=5.0)
+        return True
+    except (OSError, rpc.Closed):
+        return False
+
+
+def stop():
+    subprocess.run([DIR / "stop"], check=True, timeout=60)
+
+
+def start():
+    subprocess.run([DIR / "start"], check=True, timeout=60)
+
+
+def kill(program, number=signal.SIGKILL, which=0):
+    """Kill a process of the suite; what a service manager would see then: all of it gone."""
+    os.kill(pids(program)[which], number)
+
+
+def wait_gone(seconds=15.0):
+    """The rest of the suite follows the one that died; VMMs stay."""
+    return wait_for(lambda: not any(pids(role) for role in ROLES), seconds)
+
+
+def restart():
+    """What a service manager does after a death: wait for the rest, start again."""
+    assert wait_gone(), f"still there: {processes()}"
+    start()
+
+
+def host_state():
+    """What VMs bring onto the host: links, addresses, nft elements, mounts, files, processes."""
+    def lines(*command):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return [line.strip() for line in done.stdout.splitlines()]
+
+    conf = settings()
+    run = Path(conf["run_dir"])
+    state = Path(conf["state_dir"])
+    return {
+        "links": sorted(line.split(": ")[1] for line in lines("ip", "-o", "link")),
+        "addresses": sorted(" ".join(line.split()[1:4]) for line in lines("ip", "-o", "addr")),
+        "nft": [line for line in lines("nft", "list", "ruleset") if "counter" not in line],
+        "mounts": sorted(line.split()[4] for line in
+                         Path("/proc/self/mountinfo").read_text().splitlines()),
+        "run": sorted(str(path.relative_to(run)) for path in run.rglob("*")),
+        "state": sorted(str(path.relative_to(state)) for path in state.rglob("*")
+                        if not path.name.endswith(("-wal", "-shm"))),
+        "jailed": jailed(),
+    }
+
+
+def difference(before, after):
+    """What is in one state and not in the other, by kind."""
+    found = {}
+    for kind, old in before.items():
+        more = [item for item in after[kind] if item not in old]
+        less = [item for item in old if item not in after[kind]]
+        if more or less:
+            found[kind] = {"more": more, "less": less}
+    return found
+
+
+def wait_state(before, seconds=10.0):
+    """{} once the host is as it was; else what differs when time is up."""
+    end = time.monotonic() + seconds
+    while True:
+        found = difference(before, host_state())
+        if not found or time.monotonic() > end:
+            return found
+        time.sleep(0.1)
