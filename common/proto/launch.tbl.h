@@ -65,6 +65,13 @@ OUT(kvm_state, kvm)
 OUT(u64, probe_us)
 END(kvm_probe)
 
+/* Is QEMU there, fit to be executed, and which is it? `problem` says why not. */
+MSG(qemu_probe, any)
+OUT(boolean, have_qemu)
+OUT(text, version)
+OUT(text, problem)
+END(qemu_probe)
+
 #undef MSG
 #undef IN
 #undef OUT

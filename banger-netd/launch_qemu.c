@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "banger-netd/launch_qemu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "banger-netd/jail.h"
+#include "banger-netd/qemu_argv.h"
+#include "common/fd.h"
+#include "common/str.h"
+
+/* Of QEMU beyond the guest's memory: its own, TCG's buffer of 1 GiB, stacks and arenas of threads,
+ * mapped rather than used. */
+#define ADDRESS_SPACE_EXTRA (6ULL << 30)
+
+#define N_FDS	  (QEMU_FD_END - 3)
+#define N_SOCKETS (QEMU_FD_END - QEMU_FD_QMP)
+
+static void socket_name(int fd, char name[16])
+{
+	if (fd == QEMU_FD_QMP)
+		str_copy(name, 16, "qmp");
+	else if (fd == QEMU_FD_CONSOLE)
+		str_copy(name, 16, "console");
+	else
+		str_format(name, 16, "p%d", fd - QEMU_FD_PORT0);
+}
+
+/* A socket bound to rundir/name, that members of the group may connect to. It does not listen. */
+static int bind_socket(int rundir, const char *name, gid_t group, int *ret, struct err *err)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 ||
+		!str_format(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s", rundir, name) ||
+		bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
+		fchownat(rundir, name, 0, group, AT_SYMLINK_NOFOLLOW) < 0 ||
+		fchmodat(rundir, name, 0660, 0) < 0)
+		return err_sys(
+			err, ERR_operation_failed, errno, "cannot make the VM's socket '%s'", name);
+	*ret = TAKE_FD(fd);
+	return 0;
+}
+
+static int bind_sockets(int rundir, gid_t group, int *fds, struct err *err)
+{
+	for (int i = 0; i < N_SOCKETS; i++) {
+		char name[16];
+
+		socket_name(QEMU_FD_QMP + i, name);
+		if (bind_socket(rundir, name, group, &fds[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* fds: disk, tap (the caller's), then the sockets. */
+static int spawn(const struct netd_config *config, int binary,
+	const struct launch_qemu_spawn_in *in, bool kvm, const int *fds, int stdio, struct proc *p,
+	struct err *err)
+{
+	const struct qemu_machine machine = { in->vm, in->vcpus, in->memory, kvm, in->tsc_khz,
+		in->mac };
+	struct qemu_argv argv;
+	int listening[N_SOCKETS];
+	struct stat disk;
+	struct jail jail = { .mount_point = config->run_dir,
+		.uid = in->jail_uid,
+		.kvm = kvm,
+		.address_space = ((uint64_t)in->memory << 20) + ADDRESS_SPACE_EXTRA,
+		.kernel = in->kernel,
+		.initramfs = in->initramfs,
+		.stdio = stdio,
+		.fds = fds,
+		.n_fds = N_FDS,
+		.listen = listening,
+		.n_listen = N_SOCKETS,
+		.binary = binary,
+		.argv = argv.argv };
+
+	if (fstat(in->disk, &disk) < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot look at the disk");
+	jail.file_size = (uint64_t)disk.st_size;
+	for (int i = 0; i < N_SOCKETS; i++)
+		listening[i] = QEMU_FD_QMP - 3 + i;
+	if (qemu_argv_build(config->qemu, &machine, &argv, err) < 0)
+		return -1;
+	return jail_spawn(&jail, &p->pid, &p->pidfd, err);
+}
+
+int launch_qemu(const struct netd_config *config, int binary, const struct launch_qemu_spawn_in *in,
+	bool kvm, struct proc *p, struct err *err)
+{
+	int fds[N_FDS] = { in->disk, in->tap };
+	struct vmm_log log = VMM_LOG_INIT;
+	_cleanup_fd_ int stdio = -1;
+	int r;
+
+	for (int i = 2; i < N_FDS; i++)
+		fds[i] = -1;
+	r = bind_sockets(in->rundir, config->group, fds + 2, err);
+	if (r == 0)
+		r = vmm_log_open(in->rundir, config->group, &log, &stdio, err);
+	if (r == 0)
+		r = spawn(config, binary, in, kvm, fds, stdio, p, err);
+	fd_close_many(fds + 2, N_SOCKETS);
+	if (r < 0) {
+		vmm_log_finish(&log);
+		return -1;
+	}
+	p->log = log;
+	/* It is our child: even dead it is there until it is reaped. */
+	if (proc_start_time(p->pid, &p->start_time, err) < 0) {
+		kill(p->pid, SIGKILL);
+		waitpid(p->pid, NULL, 0);
+		fd_closep(&p->pidfd);
+		vmm_log_finish(&p->log);
+		return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* netd proper: bangerd's requests, the ledger's rules, and who carries them out. */
+#include "banger-netd/config.h"
+#include "banger-netd/host.h"
+#include "banger-netd/ledger.h"
+#include "banger-netd/link.h"
+#include "banger-netd/nft.h"
+#include "common/ipc.h"
+#include "common/proto_launch.h"
+#include "common/proto_netd.h"
+
+struct netd {
+	struct netd_config config;
+	struct ledger *ledger;
+	struct ipc *launch;
+	struct link *link;
+	struct nft *nft;
+	int rundirs;	   /* vm/, of all VMs' run directories */
+	uint32_t next_uid; /* offset in the range: uids come round late */
+	struct host_tsc tsc;
+	bool have_tun, have_nft;
+	enum limits limits;
+};
+
+/* Handlers, as the table names them. */
+#define MSG(n, s) \
+	int on_##n(struct netd *, struct netd_##n##_in *, struct netd_##n##_out *, struct err *);
+#include "common/proto/netd.tbl.h"
+
+/*
+ * The law of the ledger: the VM must be in the state that the table demands of the message. The
+ * row, the ledger's own (NULL in state none). A breach fails with protocol: no honest bangerd asks.
+ */
+int netd_gate(
+	struct netd *n, enum netd_message m, vm_id vm, struct ledger_row **ret, struct err *err);
+
+/* Make the firewall what the ledger says, without `except` (may be NULL). */
+int netd_firewall(struct netd *n, const vm_id *except, struct err *err);
+
+/* Take a VM's share of the network away: TAP, its owner's bridge after the last one, rules. */
+int netd_network_down(struct netd *n, const struct ledger_row *row, struct err *err);
+
+/* The leftovers of a VM of which no row could be read. */
+int netd_discard(struct netd *n, vm_id vm, struct err *err);
+
+/* Serve until a peer is gone; the process's exit status. Takes the channel. */
+int netd_serve(struct netd *n, struct ipc *ch);

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+
+#include "banger-netd/forwarding.h"
+#include "banger-netd/names.h"
+#include "banger-netd/netd.h"
+#include "banger-netd/nft_text.h"
+#include "banger-netd/sysctl.h"
+#include "banger-netd/tap.h"
+#include "common/fd.h"
+#include "common/str.h"
+
+/* How many rows with a network, and with NAT, there are beside `except`; owner's, or all's. */
+struct census {
+	size_t vms, nat, owner_vms, owner_nat;
+};
+
+static struct census count_rows(const struct netd *n, uid_t owner, const vm_id *except)
+{
+	const struct ledger_row *row;
+	struct census c = { 0 };
+
+	for (size_t i = 0; (row = ledger_at(n->ledger, i)); i++) {
+		if (!ledger_row_has_network(row) || (except && str_eq(row->vm.s, except->s)))
+			continue;
+		c.vms++;
+		c.nat += row->nat;
+		c.owner_vms += row->owner == owner;
+		c.owner_nat += row->owner == owner && row->nat;
+	}
+	return c;
+}
+
+int netd_firewall(struct netd *n, const vm_id *except, struct err *err)
+{
+	_cleanup_free_ char *uplinks = NULL, *rules = NULL;
+
+	if (forwarding_uplinks(n->ledger, &uplinks, err) < 0 ||
+		nft_text_build(&n->config, n->ledger, except, uplinks, &rules, err) < 0)
+		return -1;
+	return nft_apply(n->nft, rules, err);
+}
+
+/* Two VMs of one address or MAC, two owners of one subnet, two subnets of one owner: bangerd, who
+ * keeps the addresses, does not ask for that. */
+static int check_address(const struct netd *n, const struct ledger_row *row, struct err *err)
+{
+	const struct ledger_row *other;
+
+	if (row->subnet >= name_subnets(&n->config))
+		return err_set(err, ERR_protocol, "VM %s: the pool has no subnet %u", row->vm.s,
+			row->subnet);
+	for (size_t i = 0; (other = ledger_at(n->ledger, i)); i++) {
+		bool same_subnet = other->subnet == row->subnet;
+
+		if (!ledger_row_has_network(other))
+			continue;
+		if ((other->owner == row->owner) != same_subnet)
+			return err_set(err, ERR_protocol,
+				"VM %s: subnet %u and uid %u do not go "
+				"together",
+				row->vm.s, row->subnet, row->owner);
+		if ((same_subnet && other->host == row->host) ||
+			memcmp(&other->mac, &row->mac, sizeof(row->mac)) == 0)
+			return err_set(err, ERR_protocol,
+				"VM %s: its address or MAC is another VM's", row->vm.s);
+	}
+	return 0;
+}
+
+/* No IPv6 on a link of ours; a kernel without IPv6 is fine too. */
+static int no_ipv6(const char *name, struct err *err)
+{
+	struct err e = ERR_INIT;
+
+	if (sysctl_set("ipv6", name, "disable_ipv6", 1, &e) < 0 && e.code != ERR_not_found) {
+		*err = e;
+		return -1;
+	}
+	return 0;
+}
+
+/* The owner's bridge: there from an earlier VM, or made anew. */
+static int bridge_up(struct netd *n, const struct ledger_row *row, bool first, unsigned *ret_index,
+	struct err *err)
+{
+	struct ifname name = name_bridge(row->owner);
+	struct link_info info;
+	int r;
+
+	/* Before the owner's first VM there should be none: what is there was left by a crash. */
+	if (first && link_delete(n->link, name.s, err) < 0)
+		return -1;
+	r = link_find(n->link, name.s, &info, err);
+	if (r < 0)
+		return -1;
+	if (r == 0) {
+		if (link_add_bridge(n->link, name.s, name_bridge_mac(row->owner), err) < 0 ||
+			link_find(n->link, name.s, &info, err) < 0 || no_ipv6(name.s, err) < 0 ||
+			link_add_address(n->link, info.index,
+				name_address(&n->config, row->subnet, NAME_GATEWAY_HOST),
+				NAME_PREFIX, err) < 0 ||
+			link_set_up(n->link, info.index, err) < 0)
+			return -1;
+	}
+	*ret_index = info.index;
+	return 0;
+}
+
+static int tap_up(struct netd *n, const struct ledger_row *row, unsigned bridge, int *ret_tap,
+	struct err *err)
+{
+	struct ifname name = name_tap(row->vm);
+	_cleanup_fd_ int tap = -1;
+	struct link_info info;
+	int r;
+
+	/* One that a VMM made persistent, or an earlier attempt left. */
+	if (link_delete(n->link, name.s, err) < 0 || tap_open(name.s, &tap, err) < 0)
+		return -1;
+	r = link_find(n->link, name.s, &info, err);
+	if (r <= 0)
+		return r < 0 ? -1 : err_set(err, ERR_operation_failed, "TAP %s is gone", name.s);
+	if (no_ipv6(name.s, err) < 0 || link_set_master(n->link, info.index, bridge, err) < 0 ||
+		link_set_up(n->link, info.index, err) < 0)
+		return -1;
+	*ret_tap = TAKE_FD(tap);
+	return 0;
+}
+
+/* Forwarding as the rows ask for it; the owner's bridge is there. */
+static int forward_up(struct netd *n, const struct ledger_row *row, struct err *err)
+{
+	if (!row->nat)
+		return 0;
+	if (forwarding_up(n->ledger, n->link, err) < 0)
+		return -1;
+	return sysctl_set("ipv4", name_bridge(row->owner).s, "forwarding", 1, err);
+}
+
+int netd_network_down(struct netd *n, const struct ledger_row *row, struct err *err)
+{
+	struct census left = count_rows(n, row->owner, &row->vm);
+	struct ifname bridge = name_bridge(row->owner);
+
+	if (link_delete(n->link, name_tap(row->vm).s, err) < 0)
+		return -1;
+	if (left.owner_vms == 0 && link_delete(n->link, bridge.s, err) < 0)
+		return -1;
+	if (left.owner_vms > 0 && left.owner_nat == 0 && row->nat &&
+		sysctl_set("ipv4", bridge.s, "forwarding", 0, err) < 0)
+		return -1;
+	if (left.nat == 0 && forwarding_down(n->ledger, err) < 0)
+		return -1;
+	return netd_firewall(n, &row->vm, err);
+}
+
+/* All of a row's network; the row is in the ledger as `network` by then, so that the firewall is
+ * right before the first frame. */
+static int network_up(struct netd *n, struct ledger_row *row, bool first, struct err *err)
+{
+	unsigned bridge;
+
+	if (bridge_up(n, row, first, &bridge, err) < 0 || forward_up(n, row, err) < 0 ||
+		netd_firewall(n, NULL, err) < 0)
+		return -1;
+	return tap_up(n, row, bridge, &row->tap, err);
+}
+
+int on_tap_create(struct netd *n, struct netd_tap_create_in *in, struct netd_tap_create_out *out,
+	struct err *err)
+{
+	struct ledger_row *row, wanted, before;
+	struct err undo = ERR_INIT;
+	bool first;
+
+	if (netd_gate(n, netd_msg_tap_create, in->vm, &row, err) < 0)
+		return -1;
+	before = wanted = *row;
+	wanted.state = ledger_state_network;
+	wanted.subnet = in->subnet;
+	wanted.host = in->host;
+	wanted.mac = in->mac;
+	wanted.nat = in->nat;
+	if (check_address(n, &wanted, err) < 0)
+		return -1;
+	first = count_rows(n, wanted.owner, NULL).owner_vms == 0;
+	if (ledger_put(n->ledger, &wanted, err) < 0)
+		return -1;
+	if (network_up(n, ledger_find(n->ledger, in->vm), first, err) < 0) {
+		/* What cannot be undone now is undone by vm_release. */
+		if (netd_network_down(n, &wanted, &undo) == 0)
+			ledger_put(n->ledger, &before, &undo);
+		return -1;
+	}
+	out->address = name_address(&n->config, in->subnet, in->host);
+	out->gateway = name_address(&n->config, in->subnet, NAME_GATEWAY_HOST);
+	out->prefix = NAME_PREFIX;
+	return 0;
+}

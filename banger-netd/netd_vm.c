@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "banger-netd/fd_check.h"
+#include "banger-netd/names.h"
+#include "banger-netd/netd.h"
+#include "banger-netd/procs.h"
+#include "banger-netd/rundir.h"
+#include "common/fd.h"
+#include "common/log.h"
+
+static bool uid_is_taken(const struct netd *n, uid_t uid)
+{
+	const struct ledger_row *row;
+
+	for (size_t i = 0; (row = ledger_at(n->ledger, i)); i++)
+		if (row->jail_uid == uid)
+			return true;
+	return false;
+}
+
+/* The next uid that no row has. The range's last one is no VM's (it asks QEMU's version). */
+static int pick_uid(struct netd *n, uid_t *ret, struct err *err)
+{
+	uint32_t count = n->config.uid_count - 1;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t offset = (n->next_uid + i) % count;
+
+		if (uid_is_taken(n, n->config.uid_base + offset))
+			continue;
+		n->next_uid = (offset + 1) % count;
+		*ret = n->config.uid_base + offset;
+		return 0;
+	}
+	return err_set(err, ERR_quota_exceeded, "all %u jail uids are in use", count);
+}
+
+static int kill_uid(struct netd *n, vm_id vm, uid_t uid, struct err *err)
+{
+	const struct launch_uid_kill_in in = { .vm = vm, .jail_uid = uid };
+	struct launch_uid_kill_out out;
+
+	return launch_uid_kill(n->launch, &in, &out, err);
+}
+
+int on_vm_reserve(struct netd *n, struct netd_vm_reserve_in *in, struct netd_vm_reserve_out *out,
+	struct err *err)
+{
+	struct ledger_row row = { .vm = in->vm,
+		.owner = in->owner,
+		.tap = -1,
+		.state = ledger_state_reserved },
+			  *old;
+	struct err undo = ERR_INIT;
+
+	if (netd_gate(n, netd_msg_vm_reserve, in->vm, &old, err) < 0)
+		return -1;
+	if (pick_uid(n, &row.jail_uid, err) < 0 || ledger_put(n->ledger, &row, err) < 0)
+		return -1;
+	/* Whatever lives under a uid without a row is a stray of a lost ledger. */
+	if (kill_uid(n, in->vm, row.jail_uid, err) < 0) {
+		ledger_remove(n->ledger, in->vm, &undo);
+		return -1;
+	}
+	out->jail_uid = row.jail_uid;
+	return 0;
+}
+
+static int check_files(const struct netd *n, const struct netd_qemu_launch_in *in, struct err *err)
+{
+	gid_t group = n->config.group;
+
+	if (fd_check_boot_file(in->kernel, "kernel", group, err) < 0 ||
+		fd_check_boot_file(in->initramfs, "initramfs", group, err) < 0)
+		return -1;
+	return fd_check_disk(in->disk, group, err);
+}
+
+/* Ask launch; the VMM runs, or nothing of it is left but the run directory. */
+static int spawn(struct netd *n, const struct netd_qemu_launch_in *in, const struct ledger_row *row,
+	int rundir, struct launch_qemu_spawn_out *ret, struct err *err)
+{
+	const struct launch_qemu_spawn_in spawn_in = {
+		.vm = in->vm,
+		.jail_uid = row->jail_uid,
+		.vcpus = in->vcpus,
+		.memory = in->memory,
+		.accel = in->accel,
+		.tsc_khz = host_tsc_khz(&n->tsc),
+		.mac = row->mac,
+		.kernel = in->kernel,
+		.initramfs = in->initramfs,
+		.disk = in->disk,
+		.tap = row->tap,
+		.rundir = rundir,
+	};
+
+	return launch_qemu_spawn(n->launch, &spawn_in, ret, err);
+}
+
+int on_qemu_launch(struct netd *n, struct netd_qemu_launch_in *in, struct netd_qemu_launch_out *out,
+	struct err *err)
+{
+	_cleanup_fd_ int rundir = -1, pidfd = -1;
+	struct launch_qemu_spawn_out spawned;
+	struct ledger_row *row, running;
+	struct err undo = ERR_INIT;
+
+	if (netd_gate(n, netd_msg_qemu_launch, in->vm, &row, err) < 0)
+		return -1;
+	if (check_files(n, in, err) < 0)
+		return -1;
+	if (row->tap < 0)
+		return err_set(err, ERR_operation_failed,
+			"the TAP of VM %s went with an earlier banger-netd: release it", in->vm.s);
+	if (rundir_create(n->rundirs, in->vm, n->config.group, &rundir, err) < 0)
+		return -1;
+	if (spawn(n, in, row, rundir, &spawned, err) < 0) {
+		rundir_remove(n->rundirs, in->vm, &undo);
+		return -1;
+	}
+	pidfd = spawned.pidfd;
+	running = *row;
+	running.state = ledger_state_running;
+	running.pid = (pid_t)spawned.pid;
+	running.start_time = spawned.start_time;
+	running.tap = -1; /* the VMM has it now, alone */
+	if (ledger_put(n->ledger, &running, err) < 0) {
+		if (kill_uid(n, in->vm, row->jail_uid, &undo) == 0)
+			rundir_remove(n->rundirs, in->vm, &undo);
+		return -1;
+	}
+	out->pid = spawned.pid;
+	out->start_time = spawned.start_time;
+	out->pidfd = TAKE_FD(pidfd);
+	out->rundir = TAKE_FD(rundir);
+	return 0;
+}
+
+/* A pidfd of a row's VMM, which launch knows from now on. Fails with not_found when it is gone. */
+static int adopt(struct netd *n, const struct ledger_row *row, int *ret_pidfd, struct err *err)
+{
+	const struct launch_process_adopt_in in = {
+		.vm = row->vm, .pid = (uint32_t)row->pid, .start_time = row->start_time
+	};
+	struct launch_process_adopt_out out;
+
+	if (launch_process_adopt(n->launch, &in, &out, err) < 0)
+		return -1;
+	*ret_pidfd = out.pidfd;
+	return 0;
+}
+
+int on_vm_adopt(
+	struct netd *n, struct netd_vm_adopt_in *in, struct netd_vm_adopt_out *out, struct err *err)
+{
+	_cleanup_fd_ int pidfd = -1, rundir = -1;
+	struct ledger_row *row;
+
+	if (netd_gate(n, netd_msg_vm_adopt, in->vm, &row, err) < 0)
+		return -1;
+	if (adopt(n, row, &pidfd, err) < 0 || rundir_open(n->rundirs, in->vm, &rundir, err) < 0)
+		return -1;
+	out->pid = (uint32_t)row->pid;
+	out->start_time = row->start_time;
+	out->pidfd = TAKE_FD(pidfd);
+	out->rundir = TAKE_FD(rundir);
+	return 0;
+}
+
+int on_vm_signal(struct netd *n, struct netd_vm_signal_in *in, struct netd_vm_signal_out *out,
+	struct err *err)
+{
+	const struct launch_process_signal_in signal_in = { .vm = in->vm, .signo = in->signo };
+	struct launch_process_signal_out signal_out;
+	_cleanup_fd_ int pidfd = -1;
+	struct ledger_row *row;
+
+	if (netd_gate(n, netd_msg_vm_signal, in->vm, &row, err) < 0)
+		return -1;
+	if (adopt(n, row, &pidfd, err) < 0)
+		return -1;
+	return launch_process_signal(n->launch, &signal_in, &signal_out, err);
+}
+
+int on_vm_reap(
+	struct netd *n, struct netd_vm_reap_in *in, struct netd_vm_reap_out *out, struct err *err)
+{
+	const struct launch_process_reap_in reap_in = { .vm = in->vm };
+	struct launch_process_reap_out reaped = { 0 };
+	_cleanup_fd_ int pidfd = -1;
+	struct err gone = ERR_INIT;
+	struct ledger_row *row, dead;
+
+	if (netd_gate(n, netd_msg_vm_reap, in->vm, &row, err) < 0)
+		return -1;
+	if (adopt(n, row, &pidfd, &gone) < 0) {
+		if (gone.code != ERR_not_found) {
+			*err = gone;
+			return -1;
+		}
+	} else if (launch_process_reap(n->launch, &reap_in, &reaped, err) < 0)
+		return -1;
+	dead = *row;
+	dead.state = ledger_state_dead;
+	if (ledger_put(n->ledger, &dead, err) < 0)
+		return -1;
+	out->known = reaped.known;
+	out->status = reaped.status;
+	return 0;
+}
+
+int on_vm_release(struct netd *n, struct netd_vm_release_in *in, struct netd_vm_release_out *out,
+	struct err *err)
+{
+	struct ledger_row *row;
+
+	if (netd_gate(n, netd_msg_vm_release, in->vm, &row, err) < 0)
+		return -1;
+	if (!row)
+		return 0;
+	if (kill_uid(n, in->vm, row->jail_uid, err) < 0)
+		return -1;
+	if (ledger_row_has_network(row) && netd_network_down(n, row, err) < 0)
+		return -1;
+	if (rundir_remove(n->rundirs, in->vm, err) < 0)
+		return -1;
+	return ledger_remove(n->ledger, in->vm, err);
+}
+
+int netd_discard(struct netd *n, vm_id vm, struct err *err)
+{
+	if (link_delete(n->link, name_tap(vm).s, err) < 0)
+		return -1;
+	return rundir_remove(n->rundirs, vm, err);
+}
+
+int on_vm_next(
+	struct netd *n, struct netd_vm_next_in *in, struct netd_vm_next_out *out, struct err *err)
+{
+	const struct ledger_row *row = ledger_after(n->ledger, in->after);
+	_cleanup_fd_ int pidfd = -1;
+	struct err gone = ERR_INIT;
+
+	out->vm = in->after; /* every field must be valid; found tells */
+	if (!row)
+		return 0;
+	if (row->state == ledger_state_running) {
+		if (adopt(n, row, &pidfd, &gone) == 0)
+			out->alive = !proc_dead(pidfd);
+		else if (gone.code != ERR_not_found) {
+			*err = gone;
+			return -1;
+		}
+	}
+	out->found = true;
+	out->vm = row->vm;
+	out->owner = row->owner;
+	out->state = row->state;
+	return 0;
+}
