@@ -368,7 +368,7 @@ int stream_call(struct stream *s, int fd, uint16_t msg, const void *in, void *ou
 	const struct stream_wait *w, struct err *err)
 {
 	uint64_t deadline = deadline_of(w);
-	uint32_t seq = ++s->seq;
+	uint32_t seq = ++s->seq, stale = 0;
 	struct err answer = ERR_INIT;
 	struct header h;
 
@@ -380,6 +380,9 @@ int stream_call(struct stream *s, int fd, uint16_t msg, const void *in, void *ou
 			return -1;
 		if (h.kind != FRAME_REPLY && h.kind != FRAME_ERROR)
 			return err_set(err, ERR_protocol, "the peer sent what is no answer");
+		/* Each request has one answer: there is no more to skip than was asked. */
+		if (h.seq < seq && ++stale >= seq)
+			return err_set(err, ERR_protocol, "the peer answers more than it was asked");
 	} while (h.seq < seq);
 	if (h.seq != seq || h.message != msg)
 		return err_set(err, ERR_protocol, "the peer answered what was not asked");
