@@ -193,6 +193,12 @@ int stream_decode_error(struct stream *s, struct err *ret, struct err *err)
 	return -1;
 }
 
+size_t stream_unread(const struct stream *s, const void **ret)
+{
+	*ret = s->in + s->in_at;
+	return s->in_len - s->in_at;
+}
+
 /* ---- writing ---- */
 
 size_t stream_pending(const struct stream *s)
