@@ -84,17 +84,17 @@ static int on_hello(const struct pending *p, struct err *err)
 static int keep_image(const struct agent_setup_in *in, struct err *err)
 {
 	size_t n = in->argv.n, m = in->environment.n;
-	char *text = malloc(n + m + 1);
+	char *copy = malloc(n + m + 1);
 
-	if (!text)
+	if (!copy)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "no room for the command");
 	if (n > 0)
-		memcpy(text, in->argv.p, n);
+		memcpy(copy, in->argv.p, n);
 	if (m > 0)
-		memcpy(text + n, in->environment.p, m);
-	c.image = (struct image){ .argv = { text, in->argv.n, in->argv.count },
-		.environment = { text + n, in->environment.n, in->environment.count },
-		.text = text,
+		memcpy(copy + n, in->environment.p, m);
+	c.image = (struct image){ .argv = { copy, in->argv.n, in->argv.count },
+		.environment = { copy + n, in->environment.n, in->environment.count },
+		.text = copy,
 		.user = in->user,
 		.directory = in->directory,
 		.stop_signal = in->stop_signal,
@@ -122,7 +122,7 @@ static void on_settled(void)
 	c.ready = true;
 	identity_boot(c.tree, &out.boot_id);
 	reply(agent_msg_setup, &c.setup, &out);
-	helper_late(c.tree);
+	helper_late(c.loop, c.tree);
 }
 
 static int on_lease(const struct pending *p, const struct agent_lease_in *in, struct err *err)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "guest/child.h"
 #include "guest/modules.h"
 #include "guest/tree.h"
 
@@ -44,20 +46,30 @@ int helper_sync(int *ret_pidfd, struct err *err)
 	return 0;
 }
 
-void helper_late(int tree)
+static struct loop *late_loop;
+
+static void on_late_done(struct source *s, uint32_t events)
 {
+	child_reap(s->fd);
+	loop_close(late_loop, s);
+}
+
+void helper_late(struct loop *loop, int tree)
+{
+	static struct source done = { -1, on_late_done };
 	struct err err = ERR_INIT;
 	pid_t pid = start(tree);
 
-	if (pid < 0)
-		log_warning("cannot load the late modules: %s", strerror(errno));
-	if (pid != 0)
-		return;
-	/* A child of process 1, which reaps it: the agent has nothing to wait for. */
-	if (fork() != 0)
+	if (pid == 0) {
+		if (modules_load(tree, "late", &err) < 0)
+			log_warning("%s", err.msg);
+		tree_empty(tree);
 		_exit(0);
-	if (modules_load(tree, "late", &err) < 0)
+	}
+	late_loop = loop;
+	done.fd = pid < 0 ? -1 : pidfd_open(pid, 0);
+	if (done.fd < 0)
+		log_warning("cannot load the late modules: %s", strerror(errno));
+	else if (loop_watch(loop, &done, EPOLLIN, &err) < 0)
 		log_warning("%s", err.msg);
-	tree_empty(tree);
-	_exit(0);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 #include "common/err.h"
+#include "guest/loop.h"
 
 /* Work that would hold the loop up, done by a fork of the agent. */
 
@@ -8,5 +9,5 @@
 int helper_sync(int *ret_pidfd, struct err *err);
 
 /* What can wait until the guest is ready: the `late` modules, then the memory of the initramfs's
- * files. Failures are logged. */
-void helper_late(int tree);
+ * files. Failures are logged. Once. */
+void helper_late(struct loop *loop, int tree);

@@ -12,6 +12,7 @@
 #include "guest/loop.h"
 
 struct session;
+struct lease;
 
 /* `tree` and `image` must outlive all leases. */
 int lease_init(struct loop *loop, int tree, const struct image *image, struct err *err);

@@ -44,8 +44,7 @@ static void resolv_conf(char *s, size_t cap, ipv4 dns1, ipv4 dns2)
 		size_t used = strlen(s);
 
 		if (dns[i].v != 0)
-			str_format(
-				s + used, cap - used, "nameserver %s\n", ipv4_format(dns[i], a));
+			str_format(s + used, cap - used, "nameserver %s\n", ipv4_format(dns[i], a));
 	}
 }
 
