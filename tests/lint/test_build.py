@@ -15,7 +15,7 @@ NEVER = {
     "banger-imaged-worker": ("sqlite3", "curl", "nftables", "systemd"),
     "banger": ("sqlite3", "curl", "archive", "ext2fs", "nftables", "seccomp"),
 }
-STATIC = ("init", "agent")
+STATIC = ("guest-init", "guest-agent")
 
 
 def programs():
