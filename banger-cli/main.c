@@ -117,7 +117,7 @@ static void fill_standard_fds(void)
 	int fd;
 
 	do
-		fd = open("/dev/null", O_RDWR);
+		fd = open("/dev/null", O_RDWR); /* inherited: standard fds are */
 	while (fd >= 0 && fd <= 2);
 	if (fd > 2)
 		close(fd);

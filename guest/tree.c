@@ -36,7 +36,7 @@ static const struct {
 /* An initramfs without /dev/console starts us without any fd. */
 static int open_console(struct err *err)
 {
-	int fd = open("/dev/console", O_RDWR | O_NOCTTY);
+	int fd = open("/dev/console", O_RDWR | O_NOCTTY); /* inherited: stdio is */
 
 	if (fd < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot open /dev/console");
