@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * A strict reader of tar streams: v7, ustar (POSIX.1-1988), pax (POSIX.1-2001) and GNU, with
+ * SCHILY.xattr, LIBARCHIVE.xattr and the four ways to write a sparse file. Names are bytes. It is
+ * banger's own because an image must come out exactly as it went in: libarchive 3.6 cuts a name at
+ * a NUL without a word, gives pax times between -1 and 0 as positive, and cannot be asked which
+ * of two readings it chose.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "banger-imaged/flow.h"
+#include "banger-imaged/image_limits.h"
+#include "common/err.h"
+
+#define TAR_BLOCK    512
+#define TAR_PATH_MAX 4096 /* with the NUL, as PATH_MAX */
+
+enum tar_type {
+	TAR_FILE,
+	TAR_HARDLINK,
+	TAR_SYMLINK,
+	TAR_CHAR_DEVICE,
+	TAR_BLOCK_DEVICE,
+	TAR_DIRECTORY,
+	TAR_FIFO,
+};
+
+struct tar_xattr {
+	char *name; /* with its namespace: "security.capability" */
+	uint8_t *value;
+	uint32_t size;
+};
+
+/* Stored bytes [offset, offset + length) of a sparse file; zeros lie between. */
+struct tar_segment {
+	uint64_t offset, length;
+};
+
+struct tar_entry {
+	enum tar_type type;
+	char name[TAR_PATH_MAX]; /* as stored; not empty, no NUL inside */
+	char link[TAR_PATH_MAX]; /* of hardlinks and symlinks */
+	uint32_t mode;		 /* 07777 */
+	uint32_t uid, gid;
+	int64_t mtime;
+	uint32_t mtime_ns;
+	uint32_t major, minor;
+	uint64_t size;	  /* of the file, holes and all */
+	uint64_t stored;  /* bytes of it in the archive */
+	uint64_t data_at; /* their offset in the stream (a sparse 1.0 map excluded) */
+	struct tar_xattr *xattrs;
+	uint32_t n_xattrs;
+	bool sparse;
+	struct tar_segment *segments; /* ascending, apart, within size; sum of lengths is stored */
+	uint32_t n_segments;
+};
+
+struct tar;
+
+/* `s` and `limits` must live as long as the reader. */
+int tar_open(struct flow *s, const struct image_limits *limits, struct tar **ret, struct err *err);
+void tar_close(struct tar *t); /* NULL is allowed */
+static inline void tar_closep(struct tar **t)
+{
+	tar_close(*t);
+}
+
+/* The next entry, passing over what was not read of the one before; NULL at the end of the
+ * archive (two zero blocks, or the end of the stream at a header's place). The entry is the
+ * reader's and lives until the next call. Fails with bad_input. */
+int tar_next(struct tar *t, const struct tar_entry **ret, struct err *err);
+
+/* The next piece of the current entry's data and where it stands in the file; *ret_n 0 behind the
+ * last. Pieces of sparse files never cross a segment's end. */
+int tar_data(
+	struct tar *t, uint64_t *ret_offset, const uint8_t **ret_p, size_t *ret_n, struct err *err);
+
+/* After tar_next() gave NULL: read the stream to its end (what stands behind the archive's end is
+ * nobody's). */
+int tar_drain(struct tar *t, struct err *err);
