@@ -44,8 +44,8 @@ int hash_digest(struct hash *h, digest *ret, struct err *err)
 		return err_set(err, ERR_operation_failed, "cannot compute a digest");
 	at = (size_t)snprintf(d.s, sizeof(d.s), "%s:", h->algorithm);
 	for (unsigned i = 0; i < n; i++)
-		snprintf(d.s + at + 2 * (size_t)i, sizeof(d.s) - at - 2 * (size_t)i, "%02x",
-			raw[i]);
+		snprintf(
+			d.s + at + 2 * (size_t)i, sizeof(d.s) - at - 2 * (size_t)i, "%02x", raw[i]);
 	*ret = d;
 	return 0;
 }

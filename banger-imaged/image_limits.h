@@ -17,10 +17,10 @@ struct image_limits {
 	uint32_t archive_entries; /* of an archive that holds an image */
 };
 
-#define IMAGE_LIMITS_DEFAULT                                                                       \
-	{                                                                                          \
-		.entries = 2000000, .expanded = 64ULL << 30, .ratio = 2000,                        \
-		.ratio_free = 1ULL << 30, .metadata = 512ULL << 20, .tar_header = 1U << 20,        \
-		.xattr = 64U << 10, .layers = 128, .manifest = 4U << 20, .index_depth = 4,         \
-		.archive_entries = 65536                                                           \
+#define IMAGE_LIMITS_DEFAULT                                                                \
+	{                                                                                   \
+		.entries = 2000000, .expanded = 64ULL << 30, .ratio = 2000,                 \
+		.ratio_free = 1ULL << 30, .metadata = 512ULL << 20, .tar_header = 1U << 20, \
+		.xattr = 64U << 10, .layers = 128, .manifest = 4U << 20, .index_depth = 4,  \
+		.archive_entries = 65536                                                    \
 	}

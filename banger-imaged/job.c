@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "banger-imaged/image_import.h"
 #include "banger-imaged/kernel_import.h"
 #include "banger-imaged/progress.h"
 #include "common/log.h"
@@ -13,6 +14,7 @@ struct job {
 	bool told; /* a first notice was sent */
 	enum job_stage stage;
 	int64_t at_ms;
+	struct image_answer *answer; /* what the answer points into, until it is sent */
 };
 
 #define PROTO	    job
@@ -55,7 +57,9 @@ int on_progress(
 int on_image_import(struct job *j, struct job_image_import_in *in, struct job_image_import_out *out,
 	struct err *err)
 {
-	return err_set(err, ERR_unavailable, "this build cannot import images");
+	struct progress p = { tell, j };
+
+	return image_import(&p, in, NULL, out, &j->answer, err);
 }
 
 int on_kernel_import(struct job *j, struct job_kernel_import_in *in,
@@ -82,5 +86,8 @@ int job_serve(struct ipc *ch, struct err *err)
 {
 	struct job j = { .ch = ch };
 
-	return ipc_serve(ch, job_handlers, &j, before, err);
+	int r = ipc_serve(ch, job_handlers, &j, before, err);
+
+	image_answer_destroy(j.answer);
+	return r;
 }

@@ -12,8 +12,8 @@ struct progress {
 	void *ctx;
 };
 
-static inline void progress_tell(const struct progress *p, enum job_stage stage, uint64_t done,
-	uint64_t total)
+static inline void progress_tell(
+	const struct progress *p, enum job_stage stage, uint64_t done, uint64_t total)
 {
 	if (p && p->fn)
 		p->fn(p->ctx, stage, done, total);
