@@ -19,6 +19,15 @@
 #include "common/proto_job.h"
 #include "common/str.h"
 
+#ifdef __SANITIZE_ADDRESS__
+/* The leak check at exit opens /proc, which a worker cannot. */
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+#endif
+
 /* Bounds for one job: beyond what any input within its limits takes. */
 static const struct confine_rlimit rlimits[] = {
 #ifndef __SANITIZE_ADDRESS__ /* whose shadow is terabytes of address space */
