@@ -310,7 +310,7 @@ static int import_file(int fd, struct ipc *source, struct vmlinux *v, struct mod
 	};
 	_cleanup_free_ uint8_t *p = NULL;
 	uint8_t head[BZIMAGE_MAGIC_SIZE];
-	uint64_t size;
+	uint64_t size = 0;
 	ssize_t n;
 
 	if (check_input(fd, "the kernel", DEB_EXPANDED_MAX, &size, err) < 0)
