@@ -110,6 +110,19 @@ static int run(const char *config, struct err *err)
 	return r;
 }
 
+/* Inherited by workers. */
+static void ignore_signals(void)
+{
+	/* The end is bangerd's to say, by closing the socket: a Ctrl-C or a stop that reaches the
+	 * whole group must not take the jobs from under it. A limit on file sizes shows as EFBIG,
+	 * a closed socket as EPIPE. */
+	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ };
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+		sigaction(ignored[i], &ignore, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
@@ -124,14 +137,7 @@ int main(int argc, char **argv)
 			return 2;
 		config = optarg;
 	}
-	/* The end is bangerd's to say, by closing the socket: a Ctrl-C or a stop that reaches the
-	 * whole group must not take the jobs from under it. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	/* A limit on file sizes shows as EFBIG. Both are inherited by workers. */
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
+	ignore_signals();
 	if (run(config, &err) < 0) {
 		log_error("%s", err.msg);
 		return 1;

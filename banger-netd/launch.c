@@ -177,6 +177,14 @@ int on_uid_kill(struct launch *l, struct launch_uid_kill_in *in, struct launch_u
 	return 0;
 }
 
+int on_uid_check(struct launch *l, struct launch_uid_check_in *in, struct launch_uid_check_out *out,
+	struct err *err)
+{
+	if (!is_jail_uid(l, in->jail_uid))
+		return err_set(err, ERR_protocol, "%u is no jail's uid", in->jail_uid);
+	return uid_alive(in->jail_uid, &out->alive, err);
+}
+
 int on_kvm_probe(struct launch *l, struct launch_kvm_probe_in *in, struct launch_kvm_probe_out *out,
 	struct err *err)
 {

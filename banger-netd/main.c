@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -170,10 +172,16 @@ static int open_all(struct netd *n, int launch_fd, struct err *err)
 	char boot_id[37];
 
 	host_tsc_start(&n->tsc);
+	if (getrandom(&n->next_uid, sizeof(n->next_uid), 0) != (ssize_t)sizeof(n->next_uid))
+		return err_sys(err, ERR_operation_failed, errno, "cannot get random bytes");
 	n->have_tun = host_have_tun();
 	n->limits = limits_rlimits;
 	if (ipc_open(launch_fd, &launch_protocol, &n->launch, err) < 0)
 		return -1;
+	/* A file's owner may give it to a group that he is in: no capability is needed for that. */
+	if (setgroups(1, &n->config.group) < 0)
+		return err_sys(
+			err, ERR_operation_failed, errno, "cannot join group %u", n->config.group);
 	if (open_run_dir(n->config.run_dir, &run_dir, err) < 0 ||
 		rundir_open_all(run_dir, n->config.group, &n->rundirs, err) < 0)
 		return -1;
@@ -194,7 +202,7 @@ static void close_all(struct netd *n)
 
 static int confine(const struct netd *n, enum confine_mode mode, struct err *err)
 {
-	static const unsigned capabilities[] = { CAP_NET_ADMIN, CAP_CHOWN };
+	static const unsigned capabilities[] = { CAP_NET_ADMIN };
 	const struct confine_path paths[] = {
 		{ n->config.run_dir, CONFINE_WRITE },
 		{ "/dev/net/tun", CONFINE_WRITE },

@@ -17,7 +17,7 @@ struct netd {
 	struct link *link;
 	struct nft *nft;
 	int rundirs;	   /* vm/, of all VMs' run directories */
-	uint32_t next_uid; /* offset in the range: uids come round late */
+	uint32_t next_uid; /* offset in the range, random at first: uids come round late */
 	struct host_tsc tsc;
 	bool have_tun, have_nft;
 	enum limits limits;

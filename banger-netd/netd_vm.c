@@ -21,19 +21,38 @@ static bool uid_is_taken(const struct netd *n, uid_t uid)
 	return false;
 }
 
-/* The next uid that no row has. The range's last one is no VM's (it asks QEMU's version). */
+/* Nothing runs under it: nothing of a VM whose ledger was lost, or of another suite's. */
+static int uid_is_free(struct netd *n, uid_t uid, bool *ret, struct err *err)
+{
+	const struct launch_uid_check_in in = { .jail_uid = uid };
+	struct launch_uid_check_out out;
+
+	if (uid_is_taken(n, uid)) {
+		*ret = false;
+		return 0;
+	}
+	if (launch_uid_check(n->launch, &in, &out, err) < 0)
+		return -1;
+	*ret = !out.alive;
+	return 0;
+}
+
+/* The next free uid of the range, whose last one is no VM's (it asks QEMU's version). */
 static int pick_uid(struct netd *n, uid_t *ret, struct err *err)
 {
 	uint32_t count = n->config.uid_count - 1;
+	bool is_free = false;
 
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t offset = (n->next_uid + i) % count;
+		uid_t uid = n->config.uid_base + n->next_uid % count;
 
-		if (uid_is_taken(n, n->config.uid_base + offset))
-			continue;
-		n->next_uid = (offset + 1) % count;
-		*ret = n->config.uid_base + offset;
-		return 0;
+		n->next_uid = (n->next_uid + 1) % count;
+		if (uid_is_free(n, uid, &is_free, err) < 0)
+			return -1;
+		if (is_free) {
+			*ret = uid;
+			return 0;
+		}
 	}
 	return err_set(err, ERR_quota_exceeded, "all %u jail uids are in use", count);
 }
@@ -54,17 +73,11 @@ int on_vm_reserve(struct netd *n, struct netd_vm_reserve_in *in, struct netd_vm_
 		.tap = -1,
 		.state = ledger_state_reserved },
 			  *old;
-	struct err undo = ERR_INIT;
 
 	if (netd_gate(n, netd_msg_vm_reserve, in->vm, &old, err) < 0)
 		return -1;
 	if (pick_uid(n, &row.jail_uid, err) < 0 || ledger_put(n->ledger, &row, err) < 0)
 		return -1;
-	/* Whatever lives under a uid without a row is a stray of a lost ledger. */
-	if (kill_uid(n, in->vm, row.jail_uid, err) < 0) {
-		ledger_remove(n->ledger, in->vm, &undo);
-		return -1;
-	}
 	out->jail_uid = row.jail_uid;
 	return 0;
 }

@@ -19,8 +19,6 @@
 #define ROUND_NS 5000000L
 #define ROUNDS	 2000 /* ten seconds: a VMM that is inside a slow disk's write dies late */
 
-enum { EXIT_NONE_LEFT = 0, EXIT_LIVES = 1, EXIT_FAILED = 2 };
-
 /* "State:" and "Uid:" of /proc/PID/status (proc(5)): a live process of that uid? A process may
  * hide the owner of its /proc entries (prctl(2), PR_SET_DUMPABLE), but not this. */
 static bool lives_as(const char *pid, uid_t uid)
@@ -42,62 +40,62 @@ static bool lives_as(const char *pid, uid_t uid)
 	return strtoul(uids + 6, NULL, 10) == uid;
 }
 
-static bool any_lives_as(uid_t uid)
+int uid_alive(uid_t uid, bool *ret, struct err *err)
 {
 	DIR *d = opendir("/proc");
 	bool found = false;
 	struct dirent *e;
-	char self[16];
 
 	if (!d)
-		return true;
-	str_format(self, sizeof(self), "%d", getpid());
+		return err_sys(err, ERR_operation_failed, errno, "cannot read /proc");
 	while (!found && (e = readdir(d)))
-		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && strcmp(e->d_name, self) != 0)
+		if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
 			found = lives_as(e->d_name, uid);
 	closedir(d);
-	return found;
+	*ret = found;
+	return 0;
 }
 
-static _Noreturn void kill_all_as(uid_t uid)
+/* A child takes the uid and kills all that it may: kill(2) of -1 leaves out the caller, and sees
+ * every process at one moment, so that none escapes by forking. */
+static int kill_all_as(uid_t uid, struct err *err)
 {
-	static const struct timespec round = { .tv_nsec = ROUND_NS };
+	int status;
+	pid_t pid = fork();
 
-	fd_close_all_but(NULL, 0);
-	if (jail_drop(uid) < 0)
-		_exit(EXIT_FAILED);
-	for (int i = 0; i < ROUNDS; i++) {
-		/* kill(2): to all that may be signalled but the caller; ESRCH: there are none.
-		 * Zombies that their parent did not reap are signalled for ever. */
-		if (kill(-1, SIGKILL) < 0)
-			_exit(errno == ESRCH ? EXIT_NONE_LEFT : EXIT_FAILED);
-		nanosleep(&round, NULL);
-		if (i % 8 == 1 && !any_lives_as(uid))
-			_exit(EXIT_NONE_LEFT);
+	if (pid < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot fork");
+	if (pid == 0) {
+		fd_close_all_but(NULL, 0);
+		if (jail_drop(uid) < 0)
+			_exit(1);
+		_exit(kill(-1, SIGKILL) < 0 && errno != ESRCH);
 	}
-	_exit(EXIT_LIVES);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(err, ERR_operation_failed, errno, "cannot wait for a child");
+	/* Its fellows may kill it before it is done: then it is tried again. */
+	if (WIFSIGNALED(status) || WEXITSTATUS(status) == 0)
+		return 0;
+	return err_set(err, ERR_operation_failed, "cannot act as jail uid %u", uid);
 }
 
 int uid_kill(uid_t uid, struct err *err)
 {
-	int status;
-	pid_t pid;
+	static const struct timespec round = { .tv_nsec = ROUND_NS };
+	bool alive;
 
 	if (uid == 0) /* the ledger and the configuration rule it out; so does this */
 		return err_set(err, ERR_protocol, "root is no jail's uid");
-	pid = fork();
-	if (pid < 0)
-		return err_sys(err, ERR_operation_failed, errno, "cannot fork");
-	if (pid == 0)
-		kill_all_as(uid);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_sys(err, ERR_operation_failed, errno, "cannot wait for a child");
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NONE_LEFT)
-		return 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_LIVES)
-		return err_set(err, ERR_timeout,
-			"processes of jail uid %u do not die: look at them with ps -u %u", uid,
-			uid);
-	return err_set(err, ERR_operation_failed, "cannot kill the processes of jail uid %u", uid);
+	for (int i = 0; i < ROUNDS; i++) {
+		if (uid_alive(uid, &alive, err) < 0)
+			return -1;
+		if (!alive)
+			return 0;
+		if (i % 16 == 0 && kill_all_as(uid, err) < 0)
+			return -1;
+		nanosleep(&round, NULL);
+	}
+	return err_set(err, ERR_timeout,
+		"processes of jail uid %u do not die: look at them with ps -u %u", uid, uid);
 }

@@ -4,3 +4,6 @@
 #define PROTO	    agent
 #define PROTO_TABLE "common/proto/agent.tbl.h"
 #include "common/ipc_decl.h"
+
+/* What a guest's agent says it speaks (hello): a change that an older peer cannot follow adds 1. */
+#define AGENT_VERSION 1

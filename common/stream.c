@@ -193,6 +193,12 @@ int stream_decode_error(struct stream *s, struct err *ret, struct err *err)
 	return -1;
 }
 
+size_t stream_unread(const struct stream *s, const void **ret)
+{
+	*ret = s->in + s->in_at;
+	return s->in_len - s->in_at;
+}
+
 /* ---- writing ---- */
 
 size_t stream_pending(const struct stream *s)
@@ -368,7 +374,7 @@ int stream_call(struct stream *s, int fd, uint16_t msg, const void *in, void *ou
 	const struct stream_wait *w, struct err *err)
 {
 	uint64_t deadline = deadline_of(w);
-	uint32_t seq = ++s->seq;
+	uint32_t seq = ++s->seq, stale = 0;
 	struct err answer = ERR_INIT;
 	struct header h;
 
@@ -380,6 +386,9 @@ int stream_call(struct stream *s, int fd, uint16_t msg, const void *in, void *ou
 			return -1;
 		if (h.kind != FRAME_REPLY && h.kind != FRAME_ERROR)
 			return err_set(err, ERR_protocol, "the peer sent what is no answer");
+		/* Each request has one answer: there is no more to skip than was asked. */
+		if (h.seq < seq && ++stale >= seq)
+			return err_set(err, ERR_protocol, "the peer answers more than it was asked");
 	} while (h.seq < seq);
 	if (h.seq != seq || h.message != msg)
 		return err_set(err, ERR_protocol, "the peer answered what was not asked");

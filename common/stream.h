@@ -57,6 +57,10 @@ int stream_decode(struct stream *s, void *st, struct err *err);
 /* The error that a FRAME_ERROR carries. */
 int stream_decode_error(struct stream *s, struct err *ret, struct err *err);
 
+/* What was read and not dropped yet: the frame of the last stream_next() and all behind it, for
+ * handing a stream on to another process. */
+size_t stream_unread(const struct stream *s, const void **ret);
+
 /* Queue a frame. Fails with busy when there is no room, bad_request when it cannot be encoded. */
 int stream_put(struct stream *s, uint16_t msg, enum frame_kind kind, uint32_t seq, const void *st,
 	struct err *err);

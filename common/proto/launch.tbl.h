@@ -53,6 +53,12 @@ OUT(boolean, known)
 OUT(u32, status)
 END(process_reap)
 
+/* Does anything run under the jail uid? */
+MSG(uid_check, any)
+IN(uid, jail_uid)
+OUT(boolean, alive)
+END(uid_check)
+
 /* End whatever runs under the jail uid: a child takes that uid and kills all of it. */
 MSG(uid_kill, any)
 IN(vm_id, vm)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * banger-imaged as it runs: its own process and workers, confined, fed as bangerd feeds it.
- * usage: test_imaged BANGER_IMAGED [DEB…]: packages of real kernels, to import besides.
+ * usage: test_imaged BANGER_IMAGED [DIR]: with packages of real kernels (linux-image-*.deb).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,7 +44,7 @@
 #endif
 
 static const char *program;
-static char **packages;
+static glob_t packages;
 static char config[64];
 
 struct suite {
@@ -210,11 +211,11 @@ static void test_import(void **state)
 
 static void test_real_packages(void **state)
 {
-	if (!packages[0]) {
-		printf("skipped: no package was given; scripts/kernel-deb downloads one\n");
+	if (packages.gl_pathc == 0) {
+		printf("skipped: no package is there; scripts/kernel-deb downloads one\n");
 		skip();
 	}
-	for (char **p = packages; *p; p++) {
+	for (char **p = packages.gl_pathv; *p; p++) {
 		struct job_kernel_import_out out;
 		struct notices notices = { 0 };
 		struct err err = ERR_INIT;
@@ -461,16 +462,20 @@ int main(int argc, char **argv)
 		TEST(test_server_killed),
 		TEST(test_garbage_to_server),
 	};
+	char pattern[4096];
 	int r;
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: test_imaged BANGER_IMAGED [DEB...]\n");
+		fprintf(stderr, "usage: test_imaged BANGER_IMAGED [DIR]\n");
 		return 2;
 	}
 	program = argv[1];
-	packages = argv + 2;
+	snprintf(pattern, sizeof(pattern), "%s/linux-image-*.deb", argc > 2 ? argv[2] : ".");
+	if (glob(pattern, 0, NULL, &packages) != 0)
+		packages.gl_pathc = 0;
 	write_config();
 	r = cmocka_run_group_tests(tests, NULL, NULL);
 	unlink(config);
+	globfree(&packages);
 	return r;
 }

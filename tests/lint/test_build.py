@@ -11,10 +11,11 @@ import repo
 NEVER = {
     "banger-netd": ("json-c", "sqlite3", "curl", "archive", "ext2fs", "systemd"),
     "bangerd": ("curl", "archive", "ext2fs", "nftables"),
-    "banger-imaged": ("json-c", "sqlite3", "curl", "nftables", "systemd"),
+    "banger-imaged": ("json-c", "sqlite3", "curl", "archive", "ext2fs", "nftables", "systemd"),
+    "banger-imaged-worker": ("sqlite3", "curl", "nftables", "systemd"),
     "banger": ("sqlite3", "curl", "archive", "ext2fs", "nftables", "seccomp"),
 }
-STATIC = ("init", "agent")
+STATIC = ("guest-init", "guest-agent")
 
 
 def programs():

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "banger-cli/bulk.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "banger-cli/client.h"
+#include "banger-cli/object.h"
+#include "banger-cli/params.h"
+#include "banger-cli/resolve.h"
+#include "common/str.h"
+
+/* Requests on their way at once: few enough that a daemon's share per user is no hindrance. */
+#define IN_FLIGHT 8
+
+struct target {
+	const char *reference;
+	struct json_object *object; /* borrowed from the list; NULL: not resolved */
+	bool sent, failed;
+	uint64_t request;
+	struct err failure;
+};
+
+static bool seen_before(const struct target *targets, size_t n, const struct json_object *object)
+{
+	for (size_t i = 0; i < n; i++)
+		if (targets[i].object == object)
+			return true;
+	return false;
+}
+
+static size_t resolve_all(const struct bulk *b, const struct words *references,
+	struct json_object *list, struct target *targets)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < references->n; i++) {
+		struct target *t = &targets[n];
+
+		*t = (struct target){ .reference = references->items[i] };
+		if (resolve(list, b->kind, t->reference, &t->object, &t->failure) < 0)
+			t->failed = true;
+		else if (seen_before(targets, n, t->object))
+			continue;
+		n++;
+	}
+	return n;
+}
+
+static void send_one(struct client *client, const struct bulk *b, struct target *t)
+{
+	struct json_object *o;
+	struct params p;
+
+	params_init(&p);
+	params_text(&p, b->name, object_text(t->object, "id"));
+	if (b->more)
+		b->more(&p, b->args);
+	o = params_finish(&p, &t->failure);
+	t->failed = !o ||
+		    client_send(client, b->method, o, NULL, 0, false, &t->request, &t->failure) < 0;
+	t->sent = !t->failed;
+}
+
+static void finish_one(struct client *client, struct target *t)
+{
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+
+	if (t->sent)
+		t->failed = client_wait(client, t->request, NULL, &reply, &t->failure) < 0;
+	if (t->failed) {
+		fflush(stdout);
+		cli_say("%s: %s", t->reference, t->failure.msg);
+		return;
+	}
+	printf("%s\n", t->reference);
+	fflush(stdout);
+}
+
+int bulk_run(struct cli *cli, const struct bulk *b, const struct words *references, struct err *err)
+{
+	_cleanup_client_ struct client *client = NULL;
+	_cleanup_reply_ struct reply list = REPLY_INIT;
+	_cleanup_free_ struct target *targets = calloc(references->n, sizeof(*targets));
+	size_t n, sent = 0;
+	int status = 0;
+
+	if (!targets)
+		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot begin");
+	if (cli_connect(cli, &client, err) < 0 ||
+		client_call(client, b->list, NULL, &list, err) < 0)
+		return -1;
+	n = resolve_all(b, references, object_array(list.result, b->list_member), targets);
+	for (size_t i = 0; i < n; i++) {
+		for (; sent < n && sent < i + IN_FLIGHT; sent++)
+			if (!targets[sent].failed)
+				send_one(client, b, &targets[sent]);
+		finish_one(client, &targets[i]);
+		if (targets[i].failed)
+			status = EXIT_ERROR;
+	}
+	return status;
+}

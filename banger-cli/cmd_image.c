@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* banger image import, list, show, delete. */
+#include <stdio.h>
+
+#include "banger-cli/bulk.h"
+#include "banger-cli/import.h"
+#include "banger-cli/lists.h"
+#include "banger-cli/object.h"
+#include "banger-cli/output.h"
+#include "banger-cli/text.h"
+#include "common/str.h"
+
+static const char *const titles[] = { "ID", "NAME", "OWNER", "DIGEST", "SIZE", "CREATED" };
+
+/* "sha256:0123456789ab": enough of a digest to tell images apart. */
+static void short_digest(struct table *t, const char *whole)
+{
+	char buf[20];
+
+	snprintf(buf, sizeof(buf), "%s", whole ? whole : "");
+	table_cell(t, buf);
+}
+
+static void row(struct table *t, struct json_object *o)
+{
+	char when[64];
+
+	table_cell(t, object_text(o, "id"));
+	table_cell(t, object_text(o, "name"));
+	table_cell(t, object_text(o, "owner"));
+	short_digest(t, object_text(o, "digest"));
+	table_size(t, object_number(o, "size_bytes", -1));
+	table_cell(t, output_time(o, "created_at", when));
+}
+
+int cmd_image_list(struct cli *cli, const struct args_image_list *args, struct err *err)
+{
+	static const struct listing l = { RPC_METHOD_image_list, "images", titles,
+		ARRAY_SIZE(titles), row };
+
+	return list_show(cli, &l, &args->list, err);
+}
+
+int cmd_image_show(struct cli *cli, const struct args_image_show *args, struct err *err)
+{
+	return object_show(
+		cli, RPC_METHOD_image_show, "image", args->image, args->output.format, err);
+}
+
+int cmd_image_delete(struct cli *cli, const struct args_image_delete *args, struct err *err)
+{
+	struct bulk b = {
+		.list = RPC_METHOD_image_list,
+		.list_member = "images",
+		.kind = "image",
+		.method = RPC_METHOD_image_delete,
+		.name = "image",
+	};
+
+	return bulk_run(cli, &b, &args->images, err);
+}
+
+int cmd_image_import(struct cli *cli, const struct args_image_import *args, struct err *err)
+{
+	_cleanup_offer_ struct offer offer = OFFER_INIT;
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	struct json_object *image;
+	const char *id;
+	struct params p;
+
+	if (offer_any(args->source, &offer, err) < 0)
+		return -1;
+	params_init(&p);
+	params_text(&p, "name", args->name);
+	if (args->kind != image_kind_auto)
+		params_text(&p, "kind", image_kind_to_name(args->kind));
+	params_text(&p, "reference", args->reference);
+	params_flag(&p, "replace", args->replace);
+	if (import_run(cli, RPC_METHOD_image_import, &p, &offer, 1, args->quiet, &reply, err) < 0)
+		return -1;
+	image = object_child(reply.result, "image");
+	id = object_text(image, "id");
+	if (!id)
+		return err_set(err, ERR_protocol, "the daemon answered without an image");
+	if (!args->quiet) {
+		char size[32];
+
+		cli_say("image %s: %s, %lld entries", args->name,
+			text_size((unsigned long long)object_number(image, "size_bytes", 0), size),
+			(long long)object_number(image, "entries", 0));
+	}
+	return output_id(id, err);
+}

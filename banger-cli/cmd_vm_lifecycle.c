@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* banger vm start, stop, restart, kill, delete: each on many VMs at once. */
+#include "banger-cli/bulk.h"
+#include "banger-cli/params.h"
+
+static int on_vms(struct cli *cli, enum rpc_method method, const struct words *vms,
+	void (*more)(struct params *, const void *), const void *args, struct err *err)
+{
+	struct bulk b = {
+		.list = RPC_METHOD_vm_list,
+		.list_member = "vms",
+		.kind = "VM",
+		.method = method,
+		.name = "vm",
+		.more = more,
+		.args = args,
+	};
+
+	return bulk_run(cli, &b, vms, err);
+}
+
+int cmd_vm_start(struct cli *cli, const struct args_vm_start *args, struct err *err)
+{
+	return on_vms(cli, RPC_METHOD_vm_start, &args->vms, NULL, NULL, err);
+}
+
+static void stop_params(struct params *p, const void *a)
+{
+	const struct args_vm_stop *args = a;
+
+	params_number(p, "timeout_s", args->timeout);
+}
+
+int cmd_vm_stop(struct cli *cli, const struct args_vm_stop *args, struct err *err)
+{
+	return on_vms(cli, RPC_METHOD_vm_stop, &args->vms, stop_params, args, err);
+}
+
+static void restart_params(struct params *p, const void *a)
+{
+	const struct args_vm_restart *args = a;
+
+	params_number(p, "timeout_s", args->timeout);
+}
+
+int cmd_vm_restart(struct cli *cli, const struct args_vm_restart *args, struct err *err)
+{
+	return on_vms(cli, RPC_METHOD_vm_restart, &args->vms, restart_params, args, err);
+}
+
+static void kill_params(struct params *p, const void *a)
+{
+	const struct args_vm_kill *args = a;
+
+	params_number(p, "signal", args->signal);
+}
+
+int cmd_vm_kill(struct cli *cli, const struct args_vm_kill *args, struct err *err)
+{
+	return on_vms(cli, RPC_METHOD_vm_kill, &args->vms, kill_params, args, err);
+}
+
+static void delete_params(struct params *p, const void *a)
+{
+	const struct args_vm_delete *args = a;
+
+	params_flag(p, "force", args->force);
+}
+
+int cmd_vm_delete(struct cli *cli, const struct args_vm_delete *args, struct err *err)
+{
+	return on_vms(cli, RPC_METHOD_vm_delete, &args->vms, delete_params, args, err);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* banger vm run, create. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "banger-cli/attach.h"
+#include "banger-cli/create.h"
+#include "banger-cli/output.h"
+#include "banger-cli/signals.h"
+#include "common/fd.h"
+#include "common/str.h"
+
+/* Contradictions, before anything exists. */
+static int check_run(struct cli *cli, const struct args_vm_run *a, struct err *err)
+{
+	if (a->detach && a->remove)
+		return cli_refuse(cli, err,
+			"--detach and --rm contradict each other: nobody would be there to delete "
+			"the VM");
+	if (a->detach && a->command.n > 0)
+		return cli_refuse(cli, err,
+			"--detach runs the image's own command; 'banger vm create -- COMMAND' "
+			"makes a VM that runs another");
+	if (a->detach && (a->terminal.tty || a->terminal.interactive))
+		return cli_refuse(cli, err,
+			"--detach leaves no terminal to attach: leave out --tty and --interactive");
+	if (a->terminal.interactive && a->terminal.no_stdin)
+		return cli_refuse(cli, err, "--interactive and --no-stdin contradict each other");
+	return create_check(cli, &a->machine, err);
+}
+
+static void say_plan(const struct plan *plan)
+{
+	char line[ERR_MSG_MAX];
+
+	create_describe(plan, line, sizeof(line));
+	if (!plan->quiet)
+		cli_say("%s", line);
+}
+
+/* What would be made, once the daemon has shown that it has the image and the kernel. */
+static int dry_run(struct client *c, const struct plan *plan, struct err *err)
+{
+	_cleanup_reply_ struct reply image = REPLY_INIT, kernel = REPLY_INIT;
+	char line[ERR_MSG_MAX];
+
+	if (client_ask(c, RPC_METHOD_image_show, "image", plan->machine->image, &image, err) < 0)
+		return -1;
+	if (plan->machine->kernel && client_ask(c, RPC_METHOD_kernel_show, "kernel",
+					     plan->machine->kernel, &kernel, err) < 0)
+		return -1;
+	create_describe(plan, line, sizeof(line));
+	return output_id(line, err);
+}
+
+/* The end of `vm run`: with --rm the VM goes, whatever the session came to. */
+static int finish_run(struct cli *cli, struct client *c, const struct args_vm_run *a,
+	const struct created *vm, int signals, int status, struct err *err)
+{
+	struct err failure = ERR_INIT;
+	_cleanup_client_ struct client *again = NULL;
+
+	if (!a->remove) {
+		if (!a->quiet)
+			cli_say("VM %s goes on running: 'banger vm shell %s', 'banger vm delete -f "
+				"%s'",
+				vm->name, vm->name, vm->name);
+		return status;
+	}
+	if (create_remove(c, vm->id, signals, &failure) == 0)
+		return status;
+	/* A daemon that was restarted meanwhile has lost the connection, not the VM. */
+	if (failure.code == ERR_unavailable && cli_connect(cli, &again, &failure) == 0 &&
+		create_remove(again, vm->id, signals, &failure) == 0)
+		return status;
+	if (status < 0)
+		cli_say("%s", err->msg);
+	*err = failure;
+	return -1;
+}
+
+static int run_attached(struct cli *cli, struct client *c, const struct args_vm_run *a,
+	const struct plan *plan, int signals, struct err *err)
+{
+	_cleanup_reply_ struct reply image = REPLY_INIT;
+	struct words argv = { 0 };
+	struct created vm;
+	struct attach attach = { .argv = &argv, .signals = signals };
+	int status;
+
+	if (a->command.n > 0 &&
+		create_argv(c, a->machine.image, &a->command, &argv, &image, err) < 0)
+		return -1;
+	say_plan(plan);
+	if (create_vm(cli, c, plan, signals, &vm, err) < 0) {
+		free(argv.items);
+		return -1;
+	}
+	attach.vm = vm.id;
+	attach.tty = a->command.n > 0 ? a->terminal.tty : a->terminal.tty || isatty(STDIN_FILENO);
+	attach.no_stdin = a->terminal.no_stdin;
+	status = attach_run(cli, c, &attach, err);
+	free(argv.items);
+	return finish_run(cli, c, a, &vm, signals, status, err);
+}
+
+static int run_detached(
+	struct cli *cli, struct client *c, const struct plan *plan, int signals, struct err *err)
+{
+	struct created vm;
+
+	say_plan(plan);
+	if (create_vm(cli, c, plan, signals, &vm, err) < 0)
+		return -1;
+	return output_id(vm.id, err);
+}
+
+int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
+{
+	_cleanup_client_ struct client *client = NULL;
+	_cleanup_fd_ int signals = -1;
+	/* With a command, the VM is but the place for it. */
+	struct plan plan = {
+		.machine = &args->machine,
+		.process = &args->process,
+		.mode = args->command.n > 0 ? guest_mode_idle : guest_mode_auto,
+		.auto_remove = args->remove,
+		.quiet = args->quiet,
+	};
+
+	if (!args->detach && !args->dry_run)
+		cli->failure = EXIT_BANGER;
+	if (check_run(cli, args, err) < 0 || cli_connect(cli, &client, err) < 0)
+		return -1;
+	if (args->dry_run)
+		return dry_run(client, &plan, err);
+	if (signals_open(&signals, err) < 0)
+		return -1;
+	if (args->detach)
+		return run_detached(cli, client, &plan, signals, err);
+	return run_attached(cli, client, args, &plan, signals, err);
+}
+
+int cmd_vm_create(struct cli *cli, const struct args_vm_create *args, struct err *err)
+{
+	_cleanup_client_ struct client *client = NULL;
+	_cleanup_reply_ struct reply image = REPLY_INIT;
+	_cleanup_fd_ int signals = -1;
+	struct words argv = { 0 };
+	struct plan plan = {
+		.machine = &args->machine,
+		.process = &args->process,
+		.mode = args->command.n > 0 ? guest_mode_command : guest_mode_auto,
+		.no_start = args->no_start,
+		.quiet = args->quiet,
+	};
+	int status;
+
+	if (create_check(cli, &args->machine, err) < 0 || cli_connect(cli, &client, err) < 0 ||
+		signals_open(&signals, err) < 0)
+		return -1;
+	if (args->command.n > 0 &&
+		create_argv(client, args->machine.image, &args->command, &argv, &image, err) < 0)
+		return -1;
+	plan.argv = argv.items;
+	plan.n_argv = argv.n;
+	status = run_detached(cli, client, &plan, signals, err);
+	free(argv.items);
+	return status;
+}

@@ -1,0 +1,258 @@
+/*
+ * Every command of banger, once: the parser, --help, usage errors, completion and the manual's
+ * reference follow from here.
+ *   GROUP(ident, "what it is about")                        `top` holds the commands without one
+ *   SHARED(ident)                                           options that several commands have
+ *   COMMAND(ident, group, "verb", "other names", "what it does")
+ *     USE(shared, field)                                    field: a struct args_SHARED
+ *     OPT(type, field, 'letter' or 0, "long-name", "METAVAR", "what it is")
+ *     POS(type, field, arity, "METAVAR", "what it is")      arity: see below
+ *     NOTE("a paragraph")
+ *     EXAMPLE("command line")
+ *   END(ident)
+ * Types: see banger-cli/values.h. A field that was not given is NULL, 0, false or empty.
+ * Arity: one; optional; many (at least one); any (none too); rest: what stands behind "--", or for
+ * a command with an operand before it, from the first word behind that; command: the same, not empty.
+ * An option of type `env` may be given many times; of the others the last one counts.
+ */
+#ifndef GROUP
+#define GROUP(ident, doc)
+#endif
+#ifndef SHARED
+#define SHARED(ident)
+#endif
+#ifndef COMMAND
+#define COMMAND(ident, group, verb, aliases, doc)
+#endif
+#ifndef USE
+#define USE(shared, field)
+#endif
+#ifndef OPT
+#define OPT(type, field, letter, name, metavar, doc)
+#endif
+#ifndef POS
+#define POS(type, field, arity, metavar, doc)
+#endif
+#ifndef NOTE
+#define NOTE(text)
+#endif
+#ifndef EXAMPLE
+#define EXAMPLE(line)
+#endif
+#ifndef END
+#define END(ident)
+#endif
+
+GROUP(vm, "microVMs: run, create, stop, look into them")
+GROUP(image, "images that VMs are made of")
+GROUP(kernel, "kernels that VMs boot")
+GROUP(daemon, "the daemon")
+GROUP(top, "banger itself")
+
+/* ---- options of several commands ---- */
+
+SHARED(global)
+OPT(path, socket, 0, "socket", "PATH", "the daemon's socket (default: $BANGER_SOCKET, else /run/banger/bangerd.sock)")
+OPT(flag, help, 'h', "help", "", "show this help")
+OPT(flag, version, 0, "version", "", "print the version")
+END(global)
+
+SHARED(output)
+OPT(format, format, 'o', "output", "FORMAT", "table or json")
+END(output)
+
+SHARED(list)
+OPT(format, format, 'o', "output", "FORMAT", "table or json")
+OPT(flag, quiet, 'q', "quiet", "", "print ids only")
+END(list)
+
+SHARED(machine)
+OPT(image_ref, image, 0, "image", "REF", "image: id, name, or unique prefix of either")
+OPT(kernel_ref, kernel, 0, "kernel", "REF", "kernel; the newest one when absent")
+OPT(vm_name, name, 0, "name", "NAME", "name of the VM; made up when absent")
+OPT(vcpus, vcpus, 0, "vcpu", "N", "virtual CPUs (default: a quarter of the host's, at most 4)")
+OPT(memory, memory, 'm', "memory", "SIZE", "memory (default: an eighth of the host's, at most 8G)")
+OPT(size, disk_size, 0, "system-overlay-size", "SIZE", "size of the root disk")
+OPT(flag, nat, 0, "nat", "", "let the VM reach other networks through the host")
+OPT(accel, accel, 0, "accel", "HOW", "auto, kvm or tcg")
+END(machine)
+
+SHARED(process)
+OPT(env, env, 'e', "env", "K=V", "set an environment variable; K alone takes the caller's value")
+OPT(string, user, 'u', "user", "USER", "user, or user:group, by name or number (default: the image's)")
+OPT(string, directory, 'w', "workdir", "DIR", "working directory (default: the image's)")
+END(process)
+
+SHARED(terminal)
+OPT(flag, tty, 't', "tty", "", "give the command a terminal")
+OPT(flag, interactive, 'i', "interactive", "", "pass standard input on; this is the default")
+OPT(flag, no_stdin, 0, "no-stdin", "", "give the command an empty standard input")
+END(terminal)
+
+/* ---- vm ---- */
+
+COMMAND(vm_run, vm, "run", "", "Make a VM of an image and run a command or a shell in it")
+USE(machine, machine)
+USE(process, process)
+USE(terminal, terminal)
+OPT(flag, remove, 0, "rm", "", "delete the VM at the end, however the end comes")
+OPT(flag, detach, 'd', "detach", "", "run the image's own init or command; print the VM's id and return")
+OPT(flag, dry_run, 0, "dry-run", "", "say what would be made, and make nothing")
+OPT(flag, quiet, 'q', "quiet", "", "show no progress")
+POS(word, command, rest, "COMMAND", "command and arguments, behind the image's entrypoint")
+NOTE("Standard input, output and error stay apart, and the exit status is the command's own: 128 + N when signal N ended it, 126 when it could not be executed, 127 when it was not found, 125 when banger itself failed.")
+NOTE("Without a command there is a login shell. Signals are passed on to the command; a second one within two seconds kills it. While the VM is being made, Ctrl-C cancels and leaves nothing behind.")
+EXAMPLE("banger vm run --rm --image debian")
+EXAMPLE("banger vm run --rm --image debian -- uname -a")
+EXAMPLE("banger vm run -d --image web --name web --nat")
+END(vm_run)
+
+COMMAND(vm_create, vm, "create", "", "Make a VM and start it; print its id")
+USE(machine, machine)
+USE(process, process)
+OPT(flag, no_start, 0, "no-start", "", "do not start it")
+OPT(flag, quiet, 'q', "quiet", "", "show no progress")
+POS(word, command, rest, "COMMAND", "what the VM runs in place of the image's own init or command")
+END(vm_create)
+
+COMMAND(vm_start, vm, "start", "", "Start stopped VMs")
+POS(vm_ref, vms, many, "VM", "id, name, or unique prefix of either")
+END(vm_start)
+
+COMMAND(vm_stop, vm, "stop", "", "Stop VMs: sync and power off, and kill what does not")
+OPT(seconds, timeout, 't', "timeout", "SECONDS", "time until a VM is killed")
+POS(vm_ref, vms, many, "VM", "id, name, or unique prefix of either")
+END(vm_stop)
+
+COMMAND(vm_restart, vm, "restart", "", "Stop VMs and start them again")
+OPT(seconds, timeout, 't', "timeout", "SECONDS", "time until a VM is killed")
+POS(vm_ref, vms, many, "VM", "id, name, or unique prefix of either")
+END(vm_restart)
+
+COMMAND(vm_kill, vm, "kill", "", "Kill VMs at once, without a word to the guest")
+OPT(signal, signal, 's', "signal", "SIGNAL", "signal for the VMM: name or number (default: KILL)")
+POS(vm_ref, vms, many, "VM", "id, name, or unique prefix of either")
+END(vm_kill)
+
+COMMAND(vm_delete, vm, "delete", "rm", "Delete VMs and their disks")
+OPT(flag, force, 'f', "force", "", "running ones too: they are killed")
+POS(vm_ref, vms, many, "VM", "id, name, or unique prefix of either")
+END(vm_delete)
+
+COMMAND(vm_list, vm, "list", "ls ps", "List VMs, oldest first")
+USE(list, list)
+END(vm_list)
+
+COMMAND(vm_show, vm, "show", "inspect", "Show everything about a VM")
+USE(output, output)
+POS(vm_ref, vm, one, "VM", "id, name, or unique prefix of either")
+END(vm_show)
+
+COMMAND(vm_exec, vm, "exec", "", "Run a command in a VM")
+USE(process, process)
+USE(terminal, terminal)
+POS(vm_ref, vm, one, "VM", "id, name, or unique prefix of either")
+POS(word, command, command, "COMMAND", "command and arguments")
+NOTE("Standard input, output and error stay apart, and the exit status is the command's own: 128 + N when signal N ended it, 126 when it could not be executed, 127 when it was not found, 125 when banger itself failed.")
+EXAMPLE("banger vm exec web -- systemctl status nginx")
+EXAMPLE("banger vm exec web tar -C /srv -c . >srv.tar")
+END(vm_exec)
+
+COMMAND(vm_shell, vm, "shell", "", "Open a login shell in a VM")
+USE(process, process)
+POS(vm_ref, vm, one, "VM", "id, name, or unique prefix of either")
+END(vm_shell)
+
+COMMAND(vm_console, vm, "console", "", "Attach to a VM's serial console")
+POS(vm_ref, vm, one, "VM", "id, name, or unique prefix of either")
+NOTE("Ctrl-] detaches.")
+END(vm_console)
+
+COMMAND(vm_logs, vm, "logs", "", "Print what a VM wrote to its console")
+OPT(flag, follow, 'f', "follow", "", "go on until the VM stops")
+POS(vm_ref, vm, one, "VM", "id, name, or unique prefix of either")
+END(vm_logs)
+
+COMMAND(vm_health, vm, "health", "", "Ask a VM's guest how it is; the exit status is 1 when it is not well")
+USE(output, output)
+POS(vm_ref, vm, one, "VM", "id, name, or unique prefix of either")
+END(vm_health)
+
+/* ---- image ---- */
+
+COMMAND(image_import, image, "import", "", "Make an image of an OCI layout, an archive or a root file system")
+OPT(image_kind, kind, 't', "type", "TYPE", "auto, oci-layout, oci-archive, docker-archive or rootfs")
+OPT(string, reference, 'r', "ref", "REF", "which image of a source that has several")
+OPT(flag, replace, 0, "replace", "", "put it in the place of your image of that name")
+OPT(flag, quiet, 'q', "quiet", "", "show no progress")
+POS(ref_name, name, one, "NAME", "name of the image")
+POS(path, source, one, "SOURCE", "a directory, a file, or - for standard input")
+EXAMPLE("skopeo copy docker://debian:12 oci-archive:debian.tar && banger image import debian debian.tar")
+EXAMPLE("tar -C rootfs -c . | banger image import mine - --type rootfs")
+END(image_import)
+
+COMMAND(image_list, image, "list", "ls", "List images")
+USE(list, list)
+END(image_list)
+
+COMMAND(image_show, image, "show", "inspect", "Show everything about an image")
+USE(output, output)
+POS(image_ref, image, one, "IMAGE", "id, name, digest, or unique prefix")
+END(image_show)
+
+COMMAND(image_delete, image, "delete", "rm", "Delete images that no VM uses")
+POS(image_ref, images, many, "IMAGE", "id, name, digest, or unique prefix")
+END(image_delete)
+
+/* ---- kernel ---- */
+
+COMMAND(kernel_import, kernel, "import", "", "Make a kernel and its initramfs of a packaged kernel")
+OPT(ref_name, name, 0, "name", "NAME", "name of the kernel (default: its version)")
+OPT(path, modules, 0, "modules", "DIR", "its modules (default: /lib/modules/VERSION for a file vmlinuz-VERSION)")
+OPT(flag, replace, 0, "replace", "", "put it in the place of your kernel of that name")
+OPT(flag, quiet, 'q', "quiet", "", "show no progress")
+POS(path, kernel, optional, "KERNEL", "a vmlinuz, an ELF vmlinux or a .deb (default: the host's own kernel)")
+EXAMPLE("banger kernel import")
+EXAMPLE("banger kernel import linux-image-6.1.0-13-cloud-amd64_6.1.55-1_amd64.deb")
+END(kernel_import)
+
+COMMAND(kernel_list, kernel, "list", "ls", "List kernels")
+USE(list, list)
+END(kernel_list)
+
+COMMAND(kernel_show, kernel, "show", "inspect", "Show everything about a kernel")
+USE(output, output)
+POS(kernel_ref, kernel, one, "KERNEL", "id, name, or unique prefix of either")
+END(kernel_show)
+
+COMMAND(kernel_delete, kernel, "delete", "rm", "Delete kernels that no VM uses")
+POS(kernel_ref, kernels, many, "KERNEL", "id, name, or unique prefix of either")
+END(kernel_delete)
+
+/* ---- the rest ---- */
+
+COMMAND(daemon_status, daemon, "status", "", "Show what the daemon is and what the host offers")
+USE(output, output)
+END(daemon_status)
+
+COMMAND(version, top, "version", "", "Print the version of this program")
+END(version)
+
+COMMAND(help, top, "help", "", "Show help on banger, a group or a command")
+POS(word, topic, any, "TOPIC", "a group, or a group and a command")
+END(help)
+
+COMMAND(completion, top, "completion", "", "Print a completion script for a shell")
+POS(shell, shell, one, "SHELL", "bash")
+EXAMPLE("banger completion bash >~/.local/share/bash-completion/completions/banger")
+END(completion)
+
+#undef GROUP
+#undef SHARED
+#undef COMMAND
+#undef USE
+#undef OPT
+#undef POS
+#undef NOTE
+#undef EXAMPLE
+#undef END

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "banger-cli/create.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "banger-cli/args.h"
+#include "banger-cli/object.h"
+#include "banger-cli/progress.h"
+#include "banger-cli/signals.h"
+#include "banger-cli/text.h"
+#include "common/str.h"
+
+/* A creation under way, for the watch on signals. */
+struct making {
+	struct cli *cli;
+	struct client *client;
+	struct progress progress;
+	char operation[64]; /* "": not known yet */
+	char id[64];
+	int signal;    /* the first that came */
+	bool given_up; /* a second one came */
+};
+
+int create_check(struct cli *cli, const struct args_machine *machine, struct err *err)
+{
+	_cleanup_client_ struct client *client = NULL;
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	struct json_object *images;
+	char all[256] = "";
+	size_t used = 0;
+
+	if (machine->image)
+		return 0;
+	if (cli_connect(cli, &client, err) < 0 ||
+		client_call(client, RPC_METHOD_image_list, NULL, &reply, err) < 0)
+		return -1;
+	images = object_array(reply.result, "images");
+	for (size_t i = 0; i < object_array_size(images); i++) {
+		const char *name = object_text(json_object_array_get_idx(images, i), "name");
+
+		if (name &&
+			str_format(all + used, sizeof(all) - used, "%s%s", used ? ", " : "", name))
+			used += strlen(all + used);
+	}
+	if (used == 0)
+		return cli_refuse(cli, err,
+			"--image is missing, and there are no images: make one with 'banger image "
+			"import NAME SOURCE'");
+	return cli_refuse(cli, err, "--image is missing: there are %s", all);
+}
+
+static void append(char *buf, size_t cap, const char *fmt, const char *value)
+{
+	size_t used = strlen(buf);
+
+	str_format(buf + used, cap - used, fmt, value);
+}
+
+void create_describe(const struct plan *plan, char *buf, size_t cap)
+{
+	const struct args_machine *m = plan->machine;
+	char number[32], size[32];
+
+	buf[0] = '\0';
+	append(buf, cap, "image %s", m->image);
+	if (m->name)
+		append(buf, cap, ", name %s", m->name);
+	if (m->kernel)
+		append(buf, cap, ", kernel %s", m->kernel);
+	str_format(number, sizeof(number), "%u", m->vcpus);
+	append(buf, cap, ", vCPUs %s", m->vcpus ? number : "by default");
+	append(buf, cap, ", memory %s",
+		m->memory ? text_size((unsigned long long)m->memory << 20, size) : "by default");
+	append(buf, cap, ", disk %s", m->disk_size ? text_size(m->disk_size, size) : "by default");
+	append(buf, cap, ", NAT %s", m->nat ? "on" : "off");
+	if (m->accel != accel_auto)
+		append(buf, cap, ", acceleration %s", accel_to_name(m->accel));
+	if (plan->auto_remove)
+		append(buf, cap, ", %s at the end", "deleted");
+}
+
+int create_argv(struct client *c, const char *image, const struct words *command, struct words *ret,
+	struct reply *ret_image, struct err *err)
+{
+	struct words w = { 0 };
+	struct json_object *entrypoint;
+	bool ok = true;
+
+	if (client_ask(c, RPC_METHOD_image_show, "image", image, ret_image, err) < 0)
+		return -1;
+	entrypoint = object_array(object_child(ret_image->result, "image"), "entrypoint");
+	for (size_t i = 0; ok && i < object_array_size(entrypoint); i++) {
+		const char *word = json_object_get_string(json_object_array_get_idx(entrypoint, i));
+
+		ok = words_add(&w, word ? word : "");
+	}
+	for (size_t i = 0; ok && i < command->n; i++)
+		ok = words_add(&w, command->items[i]);
+	if (!ok) {
+		free(w.items);
+		return err_sys(
+			err, ERR_operation_failed, ENOMEM, "cannot put the command together");
+	}
+	*ret = w;
+	return 0;
+}
+
+static struct json_object *begin_params(const struct plan *plan, struct err *err)
+{
+	const struct args_machine *m = plan->machine;
+	struct params p;
+
+	params_init(&p);
+	params_text(&p, "image", m->image);
+	params_text(&p, "name", m->name);
+	params_text(&p, "kernel", m->kernel);
+	params_number(&p, "vcpus", m->vcpus);
+	params_number(&p, "memory_mib", m->memory);
+	params_number(&p, "disk_size", m->disk_size);
+	params_flag(&p, "nat", m->nat);
+	params_flag(&p, "no_start", plan->no_start);
+	params_flag(&p, "auto_remove", plan->auto_remove);
+	if (m->accel != accel_auto)
+		params_text(&p, "accel", accel_to_name(m->accel));
+	if (plan->mode != guest_mode_auto)
+		params_text(&p, "mode", guest_mode_to_name(plan->mode));
+	params_words(&p, "argv", plan->argv, plan->n_argv);
+	params_env(&p, "env", &plan->process->env);
+	params_text(&p, "user", plan->process->user);
+	params_text(&p, "directory", plan->process->directory);
+	return params_finish(&p, err);
+}
+
+/* Ask for the end of the creation; its outcome is what the watch on it says. */
+static int send_cancel(struct making *m, struct err *err)
+{
+	struct json_object *o;
+	uint64_t ignored;
+	struct params p;
+
+	params_init(&p);
+	params_text(&p, "operation", m->operation);
+	o = params_finish(&p, err);
+	return o ? client_send(
+			   m->client, RPC_METHOD_vm_create_cancel, o, NULL, 0, false, &ignored, err)
+		 : -1;
+}
+
+static int on_signal(struct watch *w, struct err *err)
+{
+	struct making *m = w->ctx;
+	int signo;
+
+	while ((signo = signals_next(w->fd)) > 0) {
+		if (!signals_ends(signo))
+			continue;
+		if (m->signal) {
+			m->given_up = true;
+			return err_set(err, ERR_cancelled, "%s", signals_word(signo));
+		}
+		m->signal = signo;
+		m->cli->failure = EXIT_SIGNAL + signo;
+		progress_clear(&m->progress);
+		if (!m->progress.quiet)
+			cli_say("%s: cancelling", signals_word(signo));
+		if (*m->operation && send_cancel(m, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int begin(struct making *m, const struct plan *plan, const struct client_wait *wait,
+	struct created *ret, struct err *err)
+{
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	struct json_object *params = begin_params(plan, err);
+	const char *operation, *id, *name;
+	uint64_t request;
+
+	if (!params || client_send(m->client, RPC_METHOD_vm_create_begin, params, NULL, 0, false,
+			       &request, err) < 0)
+		return -1;
+	if (client_wait(m->client, request, wait, &reply, err) < 0)
+		return -1;
+	operation = object_text(reply.result, "operation");
+	id = object_text(reply.result, "id");
+	name = object_text(reply.result, "name");
+	if (!operation || !id || !name ||
+		!str_copy(m->operation, sizeof(m->operation), operation) ||
+		!str_copy(m->id, sizeof(m->id), id) || !str_copy(ret->id, sizeof(ret->id), id) ||
+		!str_copy(ret->name, sizeof(ret->name), name))
+		return err_set(err, ERR_protocol, "the daemon answered without an operation");
+	text_clean_in_place(ret->name);
+	text_clean_in_place(ret->id);
+	return 0;
+}
+
+/* The outcome of an ended creation, as of vm.create.status. */
+static int outcome(struct json_object *operation, struct err *err)
+{
+	const char *state = object_text(operation, "state");
+	struct json_object *error = object_child(operation, "error");
+	const char *message =
+		error ? object_text(error, "message") : object_text(operation, "error");
+
+	if (str_eq(state, "done"))
+		return 0;
+	if (str_eq(state, "cancelled"))
+		return err_set(err, ERR_cancelled, "cancelled: nothing of the VM is left");
+	err_set(err, ERR_operation_failed, "%s", message ? message : "the VM could not be made");
+	text_clean_in_place(err->msg);
+	return -1;
+}
+
+static int follow(struct making *m, const struct client_wait *wait, struct err *err)
+{
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	struct json_object *o;
+	struct params p;
+	uint64_t request;
+
+	params_init(&p);
+	params_text(&p, "operation", m->operation);
+	o = params_finish(&p, err);
+	if (!o || client_send(m->client, RPC_METHOD_vm_create_watch, o, NULL, 0, true, &request,
+			  err) < 0)
+		return -1;
+	if (m->signal && send_cancel(m, err) < 0)
+		return -1;
+	if (client_wait(m->client, request, wait, &reply, err) < 0)
+		return -1;
+	return outcome(object_child(reply.result, "operation"), err);
+}
+
+int create_vm(struct cli *cli, struct client *c, const struct plan *plan, int signals,
+	struct created *ret, struct err *err)
+{
+	struct making m = { .cli = cli, .client = c };
+	struct watch watch = { signals, on_signal, &m };
+	struct client_wait wait = { progress_stage, &m.progress, &watch, 1 };
+	int r;
+
+	progress_init(&m.progress, plan->quiet);
+	r = begin(&m, plan, &wait, ret, err);
+	if (r == 0)
+		r = follow(&m, &wait, err);
+	progress_clear(&m.progress);
+	if (!m.signal)
+		return r;
+	if (m.given_up)
+		return err_set(err, ERR_cancelled,
+			"%s twice: the daemon goes on cleaning up by itself",
+			signals_word(m.signal));
+	/* The cancellation came too late for the creation, but not for the user. */
+	if (r == 0 && create_remove(c, m.id, signals, err) < 0)
+		return -1;
+	if (r == 0 || err->code == ERR_cancelled)
+		return err_set(err, ERR_cancelled, "%s: nothing of the VM is left",
+			signals_word(m.signal));
+	return -1;
+}
+
+static int on_signal_removing(struct watch *w, struct err *err)
+{
+	int signo;
+
+	while ((signo = signals_next(w->fd)) > 0)
+		if (signals_ends(signo))
+			return err_set(err, ERR_cancelled, "%s while the VM was being deleted",
+				signals_word(signo));
+	return 0;
+}
+
+int create_remove(struct client *c, const char *id, int signals, struct err *err)
+{
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	struct watch watch = { .fd = signals, .ready = on_signal_removing };
+	struct client_wait wait = { .watches = &watch, .n_watches = 1 };
+	struct err failure = ERR_INIT;
+	struct json_object *o;
+	struct params p;
+	uint64_t request;
+
+	params_init(&p);
+	params_text(&p, "vm", id);
+	params_flag(&p, "force", true);
+	o = params_finish(&p, err);
+	if (!o || client_send(c, RPC_METHOD_vm_delete, o, NULL, 0, false, &request, err) < 0)
+		return -1;
+	if (client_wait(c, request, &wait, &reply, &failure) == 0 || failure.code == ERR_not_found)
+		return 0;
+	*err = failure;
+	return err_wrap(err, "cannot delete VM %s", id);
+}

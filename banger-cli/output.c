@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "banger-cli/output.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "banger-cli/object.h"
+#include "banger-cli/text.h"
+#include "common/str.h"
+
+int output_json(struct json_object *o, struct err *err)
+{
+	const char *text = o ? json_object_to_json_string_ext(
+				       o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+						  JSON_C_TO_STRING_NOSLASHESCAPE)
+			     : "[]";
+
+	if (!text)
+		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot write JSON");
+	/* Such characters stand only inside strings. */
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		if (*p == 0x7f)
+			fputs("\\u007f", stdout);
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			printf("\\u%04x", *++p);
+		else
+			fputc(*p, stdout);
+	}
+	fputc('\n', stdout);
+	return 0;
+}
+
+const char *output_time(struct json_object *o, const char *name, char buf[64])
+{
+	const char *text = object_text(o, name);
+	int64_t seconds = object_number(o, name, -1);
+	time_t t = (time_t)seconds;
+	struct tm tm;
+
+	if (text) {
+		snprintf(buf, 64, "%s", text);
+		return buf;
+	}
+	if (seconds <= 0 || !localtime_r(&t, &tm) || strftime(buf, 64, "%F %R", &tm) == 0)
+		buf[0] = '\0';
+	return buf;
+}
+
+/* A value in one line, cleaned; the caller frees. */
+static char *one_line(const char *name, struct json_object *value)
+{
+	char buf[64];
+
+	if (str_ends(name, "_at") && json_object_is_type(value, json_type_int)) {
+		struct json_object *o = json_object_new_object();
+		char *copy;
+
+		json_object_object_add(o, name, json_object_get(value));
+		copy = text_clean(output_time(o, name, buf));
+		json_object_put(o);
+		return copy;
+	}
+	if (json_object_is_type(value, json_type_string))
+		return text_clean(json_object_get_string(value));
+	if (json_object_is_type(value, json_type_boolean))
+		return strdup(json_object_get_boolean(value) ? "yes" : "no");
+	if (!value)
+		return strdup("-");
+	return text_clean(json_object_to_json_string_ext(
+		value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+static int member_line(
+	const char *indent, const char *name, struct json_object *value, struct err *err)
+{
+	_cleanup_free_ char *shown = text_clean(name), *text = one_line(name, value);
+
+	if (!shown || !text)
+		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot show an object");
+	printf("%s%s:%*s%s\n", indent, shown,
+		(int)(text_width(shown) + strlen(indent) < 18
+				? 18 - text_width(shown) - strlen(indent)
+				: 1),
+		"", *text ? text : "-");
+	return 0;
+}
+
+int output_members(struct json_object *o, struct err *err)
+{
+	if (!json_object_is_type(o, json_type_object))
+		return err_set(err, ERR_protocol, "the daemon answered without an object");
+	json_object_object_foreach(o, name, value)
+	{
+		if (!json_object_is_type(value, json_type_object)) {
+			if (member_line("", name, value, err) < 0)
+				return -1;
+			continue;
+		}
+		if (json_object_object_length(value) == 0)
+			continue;
+		_cleanup_free_ char *shown = text_clean(name);
+
+		printf("%s:\n", shown ? shown : "?");
+		json_object_object_foreach(value, inner, inner_value)
+		{
+			if (member_line("  ", inner, inner_value, err) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+int output_id(const char *id, struct err *err)
+{
+	_cleanup_free_ char *clean = text_clean(id);
+
+	if (!clean)
+		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot show an id");
+	printf("%s\n", clean);
+	return 0;
+}
+
+int output_ids(struct json_object *list, const char *name, struct err *err)
+{
+	for (size_t i = 0; i < object_array_size(list); i++) {
+		const char *id = object_text(json_object_array_get_idx(list, i), name);
+
+		if (output_id(id ? id : "?", err) < 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "guest/control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/proto_agent.h"
+#include "common/str.h"
+#include "common/stream.h"
+#include "guest/clock.h"
+#include "guest/health.h"
+#include "guest/helper.h"
+#include "guest/identity.h"
+#include "guest/lease.h"
+#include "guest/session.h"
+#include "guest/stop.h"
+#include "guest/workload.h"
+
+/* A frame whose rest does not come belongs to a host that went while it wrote. */
+#define HALF_FRAME_MS 5000
+#define SYNCS_MAX     8
+
+/* A request whose answer comes later. `host` tells the connections of port 0 apart: an answer to
+ * an earlier one is not given to a later. */
+struct pending {
+	uint32_t seq, host;
+};
+
+struct sync_job {
+	struct source done; /* fd -1: free */
+	struct pending request;
+};
+
+static struct {
+	struct loop *loop;
+	int tree, pid1;
+	struct source port;
+	struct stream *s;
+	struct timer half;
+	uint32_t host;
+	bool asked, ready; /* set up: asked for, done */
+	struct pending setup;
+	struct image image;
+	struct sync_job syncs[SYNCS_MAX];
+} c;
+
+static void flush(void)
+{
+	struct err err = ERR_INIT;
+
+	/* A host that went shows as such when it is read from. */
+	stream_flush(c.s, c.port.fd, &err);
+}
+
+/* `out` is NULL for an answer without fields. */
+static void reply(uint16_t message, const struct pending *p, const void *out)
+{
+	struct err err = ERR_INIT;
+
+	if (p->host != c.host)
+		return;
+	if (stream_put(c.s, message, FRAME_REPLY, p->seq, out, &err) < 0)
+		log_error("port 0: %s", err.msg);
+	flush();
+}
+
+/* ---- the requests ---- */
+
+static int on_hello(const struct pending *p, struct err *err)
+{
+	struct agent_hello_out out;
+
+	identity_hello(c.tree, c.ready, &out);
+	reply(agent_msg_hello, p, &out);
+	return 0;
+}
+
+/* Keep what the request says of the image: its views end with the frame. */
+static int keep_image(const struct agent_setup_in *in, struct err *err)
+{
+	size_t n = in->argv.n, m = in->environment.n;
+	char *copy = malloc(n + m + 1);
+
+	if (!copy)
+		return err_sys(err, ERR_operation_failed, ENOMEM, "no room for the command");
+	if (n > 0)
+		memcpy(copy, in->argv.p, n);
+	if (m > 0)
+		memcpy(copy + n, in->environment.p, m);
+	c.image = (struct image){ .argv = { copy, in->argv.n, in->argv.count },
+		.environment = { copy + n, in->environment.n, in->environment.count },
+		.text = copy,
+		.user = in->user,
+		.directory = in->directory,
+		.stop_signal = in->stop_signal,
+		.hostname = in->hostname };
+	return 0;
+}
+
+static int on_setup(const struct pending *p, const struct agent_setup_in *in, struct err *err)
+{
+	if (c.asked)
+		return err_set(err, ERR_already_exists, "the guest is set up already");
+	if (keep_image(in, err) < 0)
+		return -1;
+	c.asked = true;
+	c.setup = *p;
+	workload_start(in->mode, TAKE_FD(c.pid1));
+	return 0;
+}
+
+/* The workload has begun, one way or another: the guest is ready. */
+static void on_settled(void)
+{
+	struct agent_setup_out out = { .boot_us = clock_us(), .main = workload_state() };
+
+	c.ready = true;
+	identity_boot(c.tree, &out.boot_id);
+	reply(agent_msg_setup, &c.setup, &out);
+	helper_late(c.loop, c.tree);
+}
+
+static int on_lease(const struct pending *p, const struct agent_lease_in *in, struct err *err)
+{
+
+	if (!c.ready)
+		return err_set(err, ERR_unavailable, "the guest is not set up yet");
+	if (in->nonce.n != STREAM_NONCE)
+		return err_set(err, ERR_bad_request, "a nonce has %d bytes", STREAM_NONCE);
+	if (lease_take(in->port, in->nonce.p, err) < 0)
+		return -1;
+	reply(agent_msg_lease, p, NULL);
+	return 0;
+}
+
+static int on_health(const struct pending *p, struct err *err)
+{
+	struct agent_health_out out = { .main = workload_state(),
+		.main_status = workload_status(),
+		.sessions = session_count() };
+
+	health_measure(c.tree, &out);
+	reply(agent_msg_health, p, &out);
+	return 0;
+}
+
+static void on_synced(struct source *s, uint32_t events)
+{
+	struct sync_job *job = container_of(s, struct sync_job, done);
+
+	child_reap(s->fd);
+	loop_close(c.loop, s);
+	reply(agent_msg_sync, &job->request, NULL);
+}
+
+static int on_sync(const struct pending *p, struct err *err)
+{
+	for (size_t i = 0; i < SYNCS_MAX; i++) {
+		struct sync_job *job = &c.syncs[i];
+
+		if (job->done.fd >= 0)
+			continue;
+		if (helper_sync(&job->done.fd, err) < 0)
+			return -1;
+		job->request = *p;
+		return loop_watch(c.loop, &job->done, EPOLLIN, err);
+	}
+	return err_set(err, ERR_busy, "%d syncs are under way", SYNCS_MAX);
+}
+
+static int on_shutdown(const struct pending *p, const struct agent_shutdown_in *in, struct err *err)
+{
+
+	reply(agent_msg_shutdown, p, NULL);
+	stop_begin(c.loop, in->timeout_ms);
+	return 0;
+}
+
+/* ---- the port ---- */
+
+static int dispatch(const struct header *h, struct err *err)
+{
+	struct pending p = { h->seq, c.host };
+	union {
+		struct agent_setup_in setup;
+		struct agent_lease_in lease;
+		struct agent_hello_in hello;
+		struct agent_health_in health;
+		struct agent_shutdown_in shutdown;
+		struct agent_sync_in sync;
+	} in;
+
+	switch (h->message) {
+	case agent_msg_hello:
+		return stream_decode(c.s, &in, err) < 0 ? -1 : on_hello(&p, err);
+	case agent_msg_setup:
+		return stream_decode(c.s, &in, err) < 0 ? -1 : on_setup(&p, &in.setup, err);
+	case agent_msg_lease:
+		return stream_decode(c.s, &in, err) < 0 ? -1 : on_lease(&p, &in.lease, err);
+	case agent_msg_health:
+		return stream_decode(c.s, &in, err) < 0 ? -1 : on_health(&p, err);
+	case agent_msg_sync:
+		return stream_decode(c.s, &in, err) < 0 ? -1 : on_sync(&p, err);
+	case agent_msg_shutdown:
+		return stream_decode(c.s, &in, err) < 0 ? -1 : on_shutdown(&p, &in.shutdown, err);
+	default:
+		return err_set(err, ERR_protocol, "%s is no request of port 0",
+			agent_protocol.messages[h->message].name);
+	}
+}
+
+/* Take the frames that were read. -1: the connection is of no use any more. */
+static int take(struct err *err)
+{
+	struct header h;
+	int r;
+
+	while ((r = stream_next(c.s, &h, err)) == 1) {
+		struct err why = ERR_INIT;
+
+		if (h.kind != FRAME_REQUEST)
+			return err_set(err, ERR_protocol, "a frame that is no request");
+		if (dispatch(&h, &why) == 0)
+			continue;
+		if (why.code == ERR_protocol) {
+			*err = why;
+			return -1;
+		}
+		if (stream_put_error(c.s, h.message, h.seq, &why, err) < 0)
+			return -1;
+	}
+	return r;
+}
+
+/* The host is gone, or out of step. */
+static void reset(void)
+{
+	stream_reset(c.s);
+	loop_timer_clear(c.loop, &c.half);
+	c.host++;
+}
+
+static void on_half(struct timer *t)
+{
+	log_warning("port 0: the rest of a frame did not come");
+	reset();
+}
+
+static void on_port(struct source *source, uint32_t events)
+{
+	const void *rest;
+	int r;
+
+	for (;;) {
+		struct err err = ERR_INIT;
+
+		r = take(&err);
+		if (r == 0)
+			r = stream_feed(c.s, c.port.fd, &err);
+		if (r == 0)
+			break;
+		if (r < 0) {
+			if (err.code == ERR_protocol)
+				log_warning("port 0: %s", err.msg);
+			reset();
+			if (err.code == ERR_unavailable)
+				return;
+		}
+	}
+	flush();
+	if (stream_unread(c.s, &rest) == 0)
+		loop_timer_clear(c.loop, &c.half);
+	else if (c.half.at_ms == 0)
+		loop_timer_set(c.loop, &c.half, HALF_FRAME_MS);
+}
+
+/* What init read: the setup request, and what came behind it. */
+static int take_over(int setup, struct err *err)
+{
+	int r = stream_feed(c.s, setup, err);
+
+	close(setup);
+	if (r <= 0)
+		return r < 0 ? -1 : err_set(err, ERR_protocol, "init handed over no request");
+	return take(err);
+}
+
+int control_start(struct loop *loop, int tree, int port, int setup, int pid1, struct err *err)
+{
+	c.loop = loop;
+	c.tree = tree;
+	c.pid1 = pid1;
+	c.port = (struct source){ port, on_port };
+	c.half.fire = on_half;
+	for (size_t i = 0; i < SYNCS_MAX; i++)
+		c.syncs[i].done = (struct source){ -1, on_synced };
+	workload_init(loop, tree, &c.image, on_settled);
+	if (lease_init(loop, tree, &c.image, err) < 0 ||
+		stream_create(&agent_protocol, &c.s, err) < 0 || take_over(setup, err) < 0)
+		return -1;
+	return loop_watch(loop, &c.port, EPOLLIN | EPOLLOUT, err);
+}

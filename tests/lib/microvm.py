@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest with banger's initramfs and none of banger's processes: what the agent does alone."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import agent
+import repo
+
+MAC = "52:54:00:12:34:56"
+
+
+def boot_files(folder, deb):
+    """(vmlinux, initramfs) with this build's guest programs."""
+    out = folder / "vmlinux", folder / "initramfs"
+    subprocess.run([repo.BUILD / "tests/integration/kernel-tool", deb, "-",
+                    repo.BUILD / "guest/guest-init", repo.BUILD / "guest/guest-agent", *out],
+                   check=True, stdout=subprocess.DEVNULL)
+    return out
+
+
+def disk(path, tree, megabytes=64, grow=0):
+    """An ext4 file of a directory's content; the file is `grow` larger than the file system."""
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-E",
+                    "resize=4194304", "-d", tree, path, f"{megabytes}M"], check=True)
+    with path.open("r+b") as file:
+        file.truncate((megabytes + grow) << 20)
+    return path
+
+
+def tsc_khz():
+    """As the host's kernel measured it; 2 % off still boots."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("cpu MHz"):
+            return int(float(line.split(":")[1]) * 1000)
+    raise RuntimeError("no cpu MHz in /proc/cpuinfo")
+
+
+class Guest:
+    """One machine: QEMU by hand, its ports as sockets in `folder`."""
+
+    def __init__(self, folder, files, image, ports=4):
+        self.folder, self.started = folder, time.monotonic()
+        self.console = folder / "console"
+        command = ["qemu-system-x86_64", "-M", "microvm,pit=off,pic=off", "-cpu", "qemu64",
+                   "-accel", "tcg,thread=multi", "-smp", "1", "-m", "256", "-nodefaults",
+                   "-no-user-config", "-no-reboot", "-display", "none",
+                   "-kernel", files[0], "-initrd", files[1], "-append",
+                   "console=ttyS0 reboot=t panic=-1 quiet cryptomgr.notests tsc=reliable "
+                   f"tsc_early_khz={tsc_khz()} noreplace-smp rdinit=/init",
+                   "-serial", f"file:{self.console}",
+                   "-drive", f"id=d0,file={image},format=raw,if=none",
+                   "-device", "virtio-blk-device,drive=d0",
+                   "-netdev", "user,id=n0,restrict=on",
+                   "-device", f"virtio-net-device,netdev=n0,mac={MAC}",
+                   "-device", f"virtio-serial-device,max_ports={ports + 2}"]
+        for k in range(ports + 1):
+            command += ["-chardev", f"socket,id=c{k},path={self.port(k)},server=on,wait=off",
+                        "-device", f"virtserialport,chardev=c{k},name=banger.{k},nr={k + 1}"]
+        self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while not self.port(ports).exists():
+            assert self.process.poll() is None and time.monotonic() < deadline, "QEMU ended"
+            time.sleep(0.01)
+        self.control = agent.Stream(self.port(0))
+
+    def port(self, k):
+        return self.folder / f"port{k}"
+
+    def setup(self, **values):
+        """Say hello, set the guest up; its answer, with `ready` seconds since QEMU's start."""
+        hello = self.control.call("hello", timeout=60)
+        given = {"hostname": "box", "mac": MAC, "address": 0x0a00020f, "prefix": 24,
+                 "gateway": 0x0a000202, "dns1": 0x0a000203, "clock_ns": time.time_ns(),
+                 "mode": "idle"}
+        given.update(values)
+        out = self.control.call("setup", timeout=60, **given)
+        return {**hello, **out, "ready": time.monotonic() - self.started}
+
+    def session(self, k=1):
+        return agent.Session(self.control, self.port(k), k)
+
+    def run(self, *argv, port=1, **values):
+        """Run a command to its end: (kind, status), stdout, stderr."""
+        session = self.session(port)
+        session.exec(*argv, **values)
+        ended = session.wait()
+        session.close()
+        return ended, session.stdout, session.stderr
+
+    def wait(self, timeout=20):
+        return self.process.wait(timeout)
+
+    def kill(self):
+        self.control.close()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()

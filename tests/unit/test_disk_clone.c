@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* bangerd/disk_clone: the same bytes, the same holes, a larger size, a full disk. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "bangerd/disk.h"
+#include "common/fd.h"
+#include "common/str.h"
+
+#define MIB ((uint64_t)1024 * 1024)
+
+struct place {
+	char path[64];
+	int dir;
+};
+
+static int setup(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
+	str_copy(p->path, sizeof(p->path), "/var/tmp/banger-disk-XXXXXX");
+	assert_non_null(mkdtemp(p->path));
+	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(p->dir >= 0);
+	*state = p;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct place *p = *state;
+
+	unlinkat(p->dir, "image", 0);
+	unlinkat(p->dir, "disk", 0);
+	close(p->dir);
+	assert_int_equal(rmdir(p->path), 0);
+	free(p);
+	return 0;
+}
+
+/* An image of 64 MiB with data at a few places, some of it across the head's end. */
+static int make_image(struct place *p)
+{
+	static const struct {
+		uint64_t at, n;
+	} data[] = { { 0, 4096 }, { MIB - 8192, 16384 }, { 20 * MIB, 3 * MIB }, { 63 * MIB, MIB } };
+	int fd = openat(p->dir, "image", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	char *buf = malloc(3 * MIB);
+
+	assert_true(fd >= 0);
+	assert_non_null(buf);
+	for (size_t i = 0; i < 3 * MIB; i++)
+		buf[i] = (char)(i * 7 + i / 4096);
+	assert_int_equal(ftruncate(fd, 64 * MIB), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(data); i++)
+		assert_int_equal(fd_pwrite_full(fd, buf, data[i].n, data[i].at), 0);
+	free(buf);
+	return fd;
+}
+
+static void assert_same(int a, int b, uint64_t n)
+{
+	char *x = malloc(MIB), *y = malloc(MIB);
+
+	for (uint64_t off = 0; off < n; off += MIB) {
+		assert_int_equal(fd_pread_full(a, x, MIB, off), MIB);
+		assert_int_equal(fd_pread_full(b, y, MIB, off), MIB);
+		assert_memory_equal(x, y, MIB);
+	}
+	free(x);
+	free(y);
+}
+
+static uint64_t allocated(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return (uint64_t)st.st_blocks * 512;
+}
+
+static void copied_and_grown(void **state)
+{
+	struct place *p = *state;
+	_cleanup_fd_ int image = make_image(p);
+	struct disk d = DISK_INIT;
+	struct err err = ERR_INIT;
+	uint64_t cost = 0;
+	struct stat st;
+
+	assert_int_equal(disk_clone.cost(image, &cost, &err), 0);
+	assert_in_range(cost, 4 * MIB, 6 * MIB);
+	assert_int_equal(disk_clone.begin(p->dir, "disk", dup(image), 512 * MIB, &d, &err), 0);
+	assert_int_equal(fstat(d.fd, &st), 0);
+	assert_int_equal(st.st_size, 512 * MIB);
+	assert_same(image, d.fd, DISK_HEAD);
+	assert_int_equal(disk_clone.finish(&d, -1, &err), 0);
+	assert_int_equal(d.image, -1);
+	assert_same(image, d.fd, 64 * MIB);
+	assert_true(allocated(d.fd) <= allocated(image) + MIB);
+	assert_int_equal(disk_clone.finish(&d, -1, &err), 0);
+	disk_close(&d);
+}
+
+static void small_image(void **state)
+{
+	struct place *p = *state;
+	int image = openat(p->dir, "image", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct disk d = DISK_INIT;
+	struct err err = ERR_INIT;
+	char back[6] = "";
+
+	assert_int_equal(fd_write_full(image, "hello", 5), 0);
+	assert_int_equal(disk_clone.begin(p->dir, "disk", image, 5, &d, &err), 0);
+	assert_int_equal(disk_clone.finish(&d, -1, &err), 0);
+	assert_int_equal(fd_pread_full(d.fd, back, sizeof(back), 0), 5);
+	assert_string_equal(back, "hello");
+	disk_close(&d);
+}
+
+static void refused(void **state)
+{
+	struct place *p = *state;
+	_cleanup_fd_ int image = make_image(p);
+	struct disk d = DISK_INIT;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(disk_clone.begin(p->dir, "disk", dup(image), MIB, &d, &err), -1);
+	assert_int_equal(err.code, ERR_bad_request);
+	assert_int_equal(faccessat(p->dir, "disk", F_OK, 0), -1);
+	assert_int_equal(disk_clone.begin(p->dir, "image", dup(image), 64 * MIB, &d, &err), -1);
+	assert_int_equal(err.sys, EEXIST);
+	assert_int_equal(symlinkat("elsewhere", p->dir, "disk"), 0);
+	assert_int_equal(disk_clone.begin(p->dir, "disk", dup(image), 64 * MIB, &d, &err), -1);
+	assert_int_equal(faccessat(p->dir, "elsewhere", F_OK, 0), -1);
+	assert_int_equal(d.fd, -1);
+}
+
+static void cancelled(void **state)
+{
+	struct place *p = *state;
+	_cleanup_fd_ int cancel = eventfd(1, EFD_CLOEXEC);
+	struct disk d = DISK_INIT;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(disk_clone.begin(p->dir, "disk", make_image(p), 64 * MIB, &d, &err), 0);
+	if (d.image >= 0) { /* with a reflink it is done already */
+		assert_int_equal(disk_clone.finish(&d, cancel, &err), -1);
+		assert_int_equal(err.code, ERR_cancelled);
+	}
+	disk_close(&d);
+}
+
+/* A tmpfs of 2 MiB as the host's disk; it takes root, which the suite has. */
+static void full_disk(void **state)
+{
+	struct place *p = *state;
+	_cleanup_fd_ int image = make_image(p), small = -1;
+	char at[96];
+	struct disk d = DISK_INIT;
+	struct err err = ERR_INIT;
+
+	assert_true(str_format(at, sizeof(at), "%s/small", p->path));
+	assert_int_equal(mkdir(at, 0700), 0);
+	if (mount("none", at, "tmpfs", 0, "size=2m") < 0) {
+		assert_int_equal(rmdir(at), 0);
+		print_message("skipped: mounting a tmpfs takes root\n");
+		skip();
+	}
+	small = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(disk_check_space(small, MIB, 0, &err), 0);
+	assert_int_equal(disk_check_space(small, MIB, 2 * MIB, &err), -1);
+	assert_int_equal(err.code, ERR_no_space);
+	assert_int_equal(disk_check_space(small, UINT64_MAX, 1, &err), -1);
+	assert_int_equal(disk_clone.begin(small, "disk", dup(image), 64 * MIB, &d, &err), 0);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(disk_clone.finish(&d, -1, &err), -1);
+	assert_int_equal(err.code, ERR_no_space);
+	disk_close(&d);
+	fd_closep(&small);
+	assert_int_equal(umount2(at, MNT_DETACH), 0);
+	assert_int_equal(rmdir(at), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(copied_and_grown, setup, teardown),
+		cmocka_unit_test_setup_teardown(small_image, setup, teardown),
+		cmocka_unit_test_setup_teardown(refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(cancelled, setup, teardown),
+		cmocka_unit_test_setup_teardown(full_disk, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
