@@ -115,7 +115,7 @@ int on_process_adopt(struct launch *l, struct launch_process_adopt_in *in,
 			fd_closep(&p.pidfd);
 			return -1;
 		}
-		if (start_time != in->start_time) {
+		if (start_time != in->start_time || proc_dead(p.pidfd)) {
 			fd_closep(&p.pidfd);
 			return err_set(err, ERR_not_found, "the VMM of VM %s is gone", in->vm.s);
 		}
@@ -136,7 +136,8 @@ int on_process_signal(struct launch *l, struct launch_process_signal_in *in,
 {
 	struct proc *p = procs_find(&l->procs, in->vm);
 
-	if (!p)
+	/* A zombie takes signals, to no effect. */
+	if (!p || proc_dead(p->pidfd))
 		return err_set(err, ERR_not_running, "VM %s has no VMM", in->vm.s);
 	if (syscall(SYS_pidfd_send_signal, p->pidfd, in->signo, NULL, 0) < 0)
 		return err_sys(err, errno == ESRCH ? ERR_not_running : ERR_operation_failed, errno,

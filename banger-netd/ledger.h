@@ -16,7 +16,7 @@ struct ledger;
 /*
  * Open run_dirfd/ledger, made when absent, and read it. Rows of another boot and rows that cannot
  * be read are not loaded: `on_stale` is told their VM, and when it returns 0 the row is removed.
- * Fails when the directory is not root's alone.
+ * Fails when the directory is not root's alone, or (after two seconds) another netd has it.
  */
 typedef int (*ledger_stale)(void *ctx, vm_id vm, const char *why);
 int ledger_open(int run_dirfd, const char *boot_id, ledger_stale on_stale, void *ctx,
