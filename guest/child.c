@@ -127,7 +127,7 @@ static int find_shell(const struct user *u, char file[PATH_MAX], char **argv, st
 
 	if ((!u->shell[0] || path_find(u->shell, "", file, &no) < 0) &&
 		path_find(SHELL_DEFAULT, "", file, &no) < 0)
-		return err_set(err, ERR_not_found, "the image has no shell: say what to run");
+		return err_set(err, ERR_no_command, "the image has no shell: say what to run");
 	argv[0] = strrchr(file, '/') + 1;
 	argv[1] = NULL;
 	return 0;
@@ -148,10 +148,10 @@ static int run(
 	}
 	execve(file, argv, e->v);
 	if (errno == ENOENT)
-		return err_set(err, ERR_not_found,
+		return err_set(err, ERR_no_command,
 			"cannot run '%s': the image lacks the interpreter or loader it names",
 			file);
-	return err_sys(err, ERR_operation_failed, errno, "cannot run '%s'", file);
+	return err_sys(err, ERR_not_executable, errno, "cannot run '%s'", file);
 }
 
 static int become(const struct child_spec *s, int status, struct err *err)

@@ -25,9 +25,9 @@ static int probe(const char *file)
 static int refuse(const char *name, int why, struct err *err)
 {
 	if (why == EACCES || why == EPERM)
-		return err_sys(err, ERR_operation_failed, EACCES, "cannot run '%s'", name);
+		return err_sys(err, ERR_not_executable, EACCES, "cannot run '%s'", name);
 	if (why == ENOENT || why == ENOTDIR || why == ENAMETOOLONG || why == ELOOP)
-		return err_set(err, ERR_not_found, "the image has no command '%s'", name);
+		return err_set(err, ERR_no_command, "the image has no command '%s'", name);
 	return err_sys(err, ERR_operation_failed, why, "cannot run '%s'", name);
 }
 

@@ -29,5 +29,9 @@ ERR(protocol, -32010, "a banger process broke the protocol")
 ERR(bad_input, -32011, "the input is not valid")
 ERR(no_space, -32012, "no space left")
 ERR(timeout, -32013, "timed out")
+/* What a guest was told to run: not there, or there and not to be executed. The CLI's exit status
+ * is 127 or 126, as a shell's would be. */
+ERR(no_command, -32014, "there is no such command")
+ERR(not_executable, -32015, "the command cannot be executed")
 
 #undef ERR
