@@ -4,6 +4,8 @@
  * The main thread's loop: an sd-event loop, and a way for other threads to have something done on
  * it. Everything of sd-event is for the main thread alone.
  */
+#include <stdint.h>
+
 #include "common/err.h"
 
 struct sd_event;
@@ -25,6 +27,10 @@ void loop_post(struct loop *loop, struct loop_task *task);
 
 /* Serve until loop_end(). Fails when the loop itself does, or when it was ended by loop_fail(). */
 int loop_run(struct loop *loop, struct err *err);
+
+/* One turn, waiting for something to do for at most timeout_us: for the end, when what still runs
+ * needs the loop. */
+int loop_turn(struct loop *loop, uint64_t timeout_us, struct err *err);
 
 /* End loop_run(): well, or with an error. Main thread. The first one counts. */
 void loop_end(struct loop *loop);

@@ -29,7 +29,9 @@ void reply_null(struct reply *r, const char *key);
 /* Takes `o`; NULL is a failed allocation. */
 void reply_object(struct reply *r, const char *key, struct json_object *o);
 
-/* The object; or fails, with everything freed. */
+/* The object, for reply_object(); NULL, with everything freed, when something failed. */
+struct json_object *reply_take(struct reply *r);
+/* The same as a result. */
 int reply_end(struct reply *r, struct json_object **ret, struct err *err);
 /* For a path that gives up. */
 void reply_drop(struct reply *r);

@@ -6,6 +6,7 @@
  * long works get at most N - N/4 - N/8, its calls N - N/4; urgent ones have N/4 threads beyond N
  * (of which a uid gets half), so that what ends a long work finds a worker.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,7 +27,6 @@ struct work_item {
 
 	struct work_item *next; /* work.c's own, as is `task` */
 	struct loop_task task;
-	struct work *work;
 };
 
 /* `workers` is N above, 2 to 256. */
@@ -34,6 +34,7 @@ int work_create(struct loop *loop, unsigned workers, struct work **ret, struct e
 
 /* Wait until all that was submitted ran (also what is queued). Their `done` is posted, not run. */
 void work_drain(struct work *work);
+bool work_is_idle(struct work *work); /* nothing runs or waits */
 void work_destroy(struct work *work); /* drains; NULL is allowed */
 
 /* Fails with busy when the queue, or the uid's part of it, is full. From any thread. */
