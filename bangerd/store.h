@@ -37,7 +37,7 @@ int store_tx_commit(struct store **tx, struct err *err);
 /* ---- for store_*.c ---- */
 
 enum store_side {
-	STORE_READ,  /* the reader: what was committed; held until query_end() */
+	STORE_READ,  /* the reader: what was committed; held until query_end(), so one at a time */
 	STORE_WRITE, /* the writer: inside store_begin() … only */
 };
 

@@ -35,7 +35,6 @@ int store_image_list(struct store *s, enum store_side side, uid_t uid, store_ima
 int store_image_get(struct store *s, enum store_side side, const vm_id *id, struct image_row *ret,
 	struct err *err);
 
-/* Names of VMs that use it, comma-separated, cut with "…" to fit; "" for none. `uid` sees the names
- * of its own VMs alone, others as "another user's". */
-int store_image_users(struct store *s, enum store_side side, const vm_id *id, uid_t uid, char *dst,
-	size_t cap, struct err *err);
+/* The VMs that use it, as store_users_read() has them. */
+int store_image_users(struct store *s, enum store_side side, const vm_id *id, uid_t uid, char *buf,
+	size_t cap, strv *ret, struct err *err);

@@ -29,5 +29,5 @@ int store_kernel_list(struct store *s, enum store_side side, uid_t uid, store_ke
 	void *ctx, struct err *err);
 int store_kernel_get(struct store *s, enum store_side side, const vm_id *id, struct kernel_row *ret,
 	struct err *err);
-int store_kernel_users(struct store *s, enum store_side side, const vm_id *id, uid_t uid, char *dst,
-	size_t cap, struct err *err);
+int store_kernel_users(struct store *s, enum store_side side, const vm_id *id, uid_t uid, char *buf,
+	size_t cap, strv *ret, struct err *err);
