@@ -22,6 +22,7 @@ struct settings;
 struct store;
 struct work;
 struct operations;
+struct operation;
 struct images;
 struct kernels;
 struct vms;
@@ -36,6 +37,8 @@ struct services {
 	struct loop *loop;
 	struct ipc *netd, *imaged;
 	int state_fd; /* the state directory */
+	const char *socket_path;
+	int64_t started_ms; /* CLOCK_MONOTONIC */
 	struct store *store;
 	struct work *work;
 	struct operations *operations;
@@ -66,6 +69,11 @@ static inline bool call_sees(const struct call *call, uid_t owner)
  */
 void call_progress(struct call *call, const char *stage, unsigned index, unsigned count,
 	uint64_t done, uint64_t total);
+
+/* For methods of class stream, whose handler returns 0 without a result: send `progress`
+ * notifications of the operation until it ends, and then answer with its description. Takes the
+ * reference. */
+void call_watch(struct call *call, struct operation *o);
 
 #define METHOD(ident, name, class, access, doc)                         \
 	int rpc_##ident(struct call *call, struct rpc_##ident##_in *in, \

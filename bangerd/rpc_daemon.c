@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ping, shutdown, daemon.status. */
+#include <time.h>
+#include <unistd.h>
+
+#include "bangerd/call.h"
+#include "bangerd/host.h"
+#include "bangerd/loop.h"
+#include "bangerd/reply.h"
+#if __has_include("bangerd/vms.h")
+#include "bangerd/vms.h"
+#endif
+#include "common/log.h"
+#include "common/settings.h"
+#include "common/str.h"
+
+int rpc_ping(
+	struct call *call, struct rpc_ping_in *in, struct json_object **ret_result, struct err *err)
+{
+	struct reply r;
+
+	reply_begin(&r);
+	reply_string(&r, "version", BANGER_VERSION);
+	return reply_end(&r, ret_result, err);
+}
+
+int rpc_shutdown(struct call *call, struct rpc_shutdown_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	log_notice("uid %u asks for the end (pid %d)", (unsigned)call->uid, (int)call->pid);
+	loop_end(call->services->loop);
+	return 0;
+}
+
+static struct json_object *describe_host(const struct services *s)
+{
+	const struct netd_host_status_out *h = &s->host->status;
+	struct err err = ERR_INIT;
+	enum accel accel = accel_auto;
+	char address[16], pool[32];
+	struct reply r;
+
+	/* What `auto` gives does not fail. */
+	(void)host_accel(s->host, accel_auto, &accel, &err);
+	str_format(pool, sizeof(pool), "%s/%u", ipv4_format(h->pool, address), h->pool_prefix);
+	reply_begin(&r);
+	reply_string(&r, "kvm", kvm_state_to_name(h->kvm));
+	reply_int(&r, "kvm_probe_us", (int64_t)h->kvm_probe_us);
+	reply_bool(&r, "tun", h->have_tun);
+	reply_bool(&r, "qemu", h->have_qemu);
+	reply_string(&r, "qemu_version", h->qemu_version.s);
+	reply_bool(&r, "nft", h->have_nft);
+	reply_string(&r, "limits", limits_to_name(h->limits));
+	reply_string(&r, "net_pool", pool);
+	reply_string(&r, "accel", accel_to_name(accel));
+	return reply_take(&r);
+}
+
+int rpc_daemon_status(struct call *call, struct rpc_daemon_status_in *in,
+	struct json_object **ret_result, struct err *err)
+{
+	const struct services *s = call->services;
+	unsigned all = 0, running = 0;
+	struct timespec now;
+	struct reply r;
+
+#if __has_include("bangerd/vms.h")
+	vms_count(s->vms, call->uid, &all, &running);
+#endif
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	reply_begin(&r);
+	reply_string(&r, "version", BANGER_VERSION);
+	reply_int(&r, "pid", getpid());
+	reply_int(&r, "uptime_s", now.tv_sec - s->started_ms / 1000);
+	reply_int(&r, "vms", all);
+	reply_int(&r, "vms_running", running);
+	reply_object(&r, "host", describe_host(s));
+	reply_string(&r, "socket", s->socket_path);
+	reply_string(&r, "state_dir", s->settings->paths_state_dir.s);
+	return reply_end(&r, ret_result, err);
+}
