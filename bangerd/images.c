@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bangerd/images.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "bangerd/blobs.h"
+#include "bangerd/call.h"
+#include "bangerd/imaged_job.h"
+#include "bangerd/refs.h"
+#include "bangerd/store_users.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/settings.h"
+#include "common/str.h"
+
+#define SUFFIX "ext4"
+
+struct images {
+	const struct settings *settings;
+	struct store *store;
+	struct ipc *imaged;
+	struct blobs blobs;
+};
+
+static int has_row(void *ctx, const vm_id *id, struct err *err)
+{
+	struct images *im = ctx;
+	_cleanup_(image_row_finish) struct image_row row = { 0 };
+	struct err e = ERR_INIT;
+
+	if (store_image_get(im->store, STORE_READ, id, &row, &e) == 0)
+		return 1;
+	if (e.code == ERR_not_found)
+		return 0;
+	*err = e;
+	return -1;
+}
+
+int images_create(const struct settings *settings, struct store *store, struct ipc *imaged,
+	int state_fd, struct images **ret, struct err *err)
+{
+	struct images *im = calloc(1, sizeof(*im));
+
+	if (!im)
+		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot look after images");
+	*im = (struct images){
+		.settings = settings, .store = store, .imaged = imaged, .blobs = BLOBS_INIT
+	};
+	if (blobs_open(state_fd, "images", &im->blobs, err) < 0 ||
+		blobs_sweep(&im->blobs, has_row, im, err) < 0) {
+		images_destroy(im);
+		return -1;
+	}
+	*ret = im;
+	return 0;
+}
+
+void images_destroy(struct images *im)
+{
+	if (!im)
+		return;
+	blobs_close(&im->blobs);
+	free(im);
+}
+
+/* ---- finding ---- */
+
+struct pick {
+	struct refs refs;
+	struct image_row best;
+};
+
+static int offer(void *ctx, struct image_row *r, struct err *err)
+{
+	struct pick *p = ctx;
+
+	if (refs_offer(&p->refs, r->id.s, r->name.s, r->owner, r->digest.s)) {
+		image_row_finish(&p->best);
+		p->best = *r;
+		*r = (struct image_row){ 0 };
+	}
+	return 0;
+}
+
+int images_find(
+	struct images *im, uid_t uid, const char *ref, struct image_row *ret, struct err *err)
+{
+	struct pick p = { 0 };
+
+	refs_begin(&p.refs, uid, ref);
+	if (store_image_list(im->store, STORE_READ, uid, offer, &p, err) < 0 ||
+		refs_end(&p.refs, "image", err) < 0) {
+		image_row_finish(&p.best);
+		return -1;
+	}
+	*ret = p.best;
+	return 0;
+}
+
+int images_open(struct images *im, const vm_id *id, int *ret_fd, struct err *err)
+{
+	return blobs_open_file(&im->blobs, id, SUFFIX, ret_fd, err);
+}
+
+/* ---- deleting ---- */
+
+/* Inside a transaction: the row goes, unless a VM uses it. */
+static int delete_row(struct images *im, uid_t uid, const struct image_row *row, struct err *err)
+{
+	char buf[256], names[256];
+	strv users;
+
+	if (store_image_users(
+		    im->store, STORE_WRITE, &row->id, uid, buf, sizeof(buf), &users, err) < 0)
+		return -1;
+	store_users_text(&users, names, sizeof(names));
+	if (users.count > 0)
+		return err_set(err, ERR_busy, "image '%s' is used by VMs: %s; delete them first",
+			row->name.s, names);
+	return store_image_delete(im->store, &row->id, err);
+}
+
+int images_delete(struct images *im, struct call *call, const char *ref, struct err *err)
+{
+	_cleanup_(image_row_finish) struct image_row row = { 0 };
+	_cleanup_(store_tx_end) struct store *tx = NULL;
+
+	if (images_find(im, call->uid, ref, &row, err) < 0)
+		return -1;
+	if (!call_sees(call, row.owner))
+		return err_set(err, ERR_unauthorized, "image '%s' is root's: only root deletes it",
+			row.name.s);
+	if (store_begin(im->store, err) < 0)
+		return -1;
+	tx = im->store;
+	if (delete_row(im, call->uid, &row, err) < 0 || store_tx_commit(&tx, err) < 0)
+		return -1;
+	/* The row decides. A file that stays in a crash here goes at the next start. */
+	if (blobs_remove(&im->blobs, &row.id, SUFFIX, err) < 0)
+		return -1;
+	log_info("image %s '%s' deleted", row.id.s, row.name.s);
+	return 0;
+}
+
+/* ---- importing ---- */
+
+struct find_own {
+	uid_t uid;
+	const char *name;
+	vm_id id;
+	bool found;
+};
+
+static int match_own(void *ctx, struct image_row *r, struct err *err)
+{
+	struct find_own *f = ctx;
+
+	if (r->owner == f->uid && str_eq(r->name.s, f->name)) {
+		f->id = r->id;
+		f->found = true;
+	}
+	return 0;
+}
+
+static int find_own(struct images *im, enum store_side side, uid_t uid, const char *name,
+	struct find_own *ret, struct err *err)
+{
+	*ret = (struct find_own){ .uid = uid, .name = name };
+	return store_image_list(im->store, side, uid, match_own, ret, err);
+}
+
+static int check_name(struct images *im, uid_t uid, const char *name, bool replace, struct err *err)
+{
+	struct find_own own;
+
+	if (find_own(im, STORE_READ, uid, name, &own, err) < 0)
+		return -1;
+	if (own.found && !replace)
+		return err_set(err, ERR_already_exists,
+			"you have an image '%s' already: choose another name, or replace it", name);
+	return 0;
+}
+
+/* A file's own size is the least that its content takes. */
+static int check_space(struct images *im, int source, struct err *err)
+{
+	struct stat st;
+	uint64_t need = 0;
+
+	if (fstat(source, &st) < 0)
+		return err_sys(err, ERR_bad_request, errno, "cannot look at the input");
+	if (S_ISREG(st.st_mode))
+		need = (uint64_t)st.st_size;
+	else if (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))
+		return err_set(err, ERR_bad_request,
+			"the input must be a file, a pipe, or a socket that serves a directory");
+	return blobs_check_space(&im->blobs, need, im->settings->image_min_free, err);
+}
+
+/* What the worker said of the image, as a row: all of it the image's own claims, of proven form. */
+static int make_row(const struct job_image_import_out *out, struct image_row *row, struct err *err)
+{
+	row->digest = out->id;
+	row->size = out->size;
+	row->entries = out->entries;
+	row->reference = out->reference;
+	row->user = out->user;
+	row->directory = out->directory;
+	row->stop_signal = out->stop_signal;
+	if (strv_dup(&out->entrypoint, &row->entrypoint, err) < 0 ||
+		strv_dup(&out->command, &row->command, err) < 0 ||
+		strv_dup(&out->environment, &row->env, err) < 0 ||
+		strv_dup(&out->exposed_ports, &row->exposed_ports, err) < 0)
+		return -1;
+	return 0;
+}
+
+static int run_job(struct images *im, struct call *call, struct rpc_image_import_in *in, int target,
+	struct image_row *row, struct err *err)
+{
+	_cleanup_(imaged_job_end) struct imaged_job job = { 0 };
+	_cleanup_fd_ int spool = -1;
+	struct job_image_import_in ask = { .kind = in->kind,
+		.verify_diff_ids = im->settings->image_verify_diff_ids,
+		.source = in->source,
+		.target = target };
+	struct job_image_import_out out;
+	struct stat st;
+
+	if (in->reference && !text_parse(in->reference, &ask.reference))
+		return err_set(err, ERR_bad_request, "`reference` is not valid");
+	if (blob_scratch(&im->blobs, call->op, &spool, err) < 0 ||
+		imaged_job_begin(
+			im->imaged, &im->blobs, im->settings->image_min_free, call, &job, err) < 0)
+		return -1;
+	ask.spool = spool;
+	if (imaged_job_call(&job, job_msg_image_import, &ask, &out, call->cancel_fd, err) < 0)
+		return -1;
+	if (fstat(target, &st) < 0 || st.st_size <= 0 || (uint64_t)st.st_size != out.size)
+		return err_set(err, ERR_operation_failed,
+			"the image worker made a file of another size than it says");
+	return make_row(&out, row, err);
+}
+
+/* Inside a transaction: the caller's image of that name makes place. When VMs use it, it stays,
+ * under its id alone; else it goes, and *ret_gone says so. */
+static int make_place(
+	struct images *im, const struct image_row *row, struct find_own *ret_gone, struct err *err)
+{
+	struct find_own own;
+	char buf[64];
+	strv users;
+	ref_name id_name;
+
+	ret_gone->found = false;
+	if (find_own(im, STORE_WRITE, row->owner, row->name.s, &own, err) < 0)
+		return -1;
+	if (!own.found)
+		return 0;
+	if (store_image_users(
+		    im->store, STORE_WRITE, &own.id, row->owner, buf, sizeof(buf), &users, err) < 0)
+		return -1;
+	if (users.count == 0) {
+		*ret_gone = own;
+		return store_image_delete(im->store, &own.id, err);
+	}
+	if (!ref_name_parse(own.id.s, &id_name))
+		return err_set(err, ERR_operation_failed, "an id is no name");
+	return store_image_rename(im->store, &own.id, &id_name, err);
+}
+
+static int commit_row(struct images *im, const struct image_row *row, bool replace, struct err *err)
+{
+	_cleanup_(store_tx_end) struct store *tx = NULL;
+	struct find_own gone = { 0 };
+	struct err ignored = ERR_INIT;
+
+	if (store_begin(im->store, err) < 0)
+		return -1;
+	tx = im->store;
+	if (replace && make_place(im, row, &gone, err) < 0)
+		return -1;
+	if (store_image_insert(im->store, row, err) < 0 || store_tx_commit(&tx, err) < 0)
+		return -1;
+	if (gone.found && blobs_remove(&im->blobs, &gone.id, SUFFIX, &ignored) < 0)
+		log_warning("%s", ignored.msg);
+	return 0;
+}
+
+int images_import(struct images *im, struct call *call, struct rpc_image_import_in *in,
+	struct image_row *ret, struct err *err)
+{
+	_cleanup_(image_row_finish) struct image_row row = { .id = vm_id_random(),
+		.owner = call->uid };
+	_cleanup_(blob_end) struct blob target = BLOB_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (!ref_name_parse(in->name, &row.name))
+		return err_set(err, ERR_bad_request, "'%s' is no name for an image", in->name);
+	if (check_name(im, call->uid, in->name, in->replace, err) < 0 ||
+		check_space(im, in->source, err) < 0 ||
+		blob_begin(&im->blobs, call->op, SUFFIX, &target, err) < 0 ||
+		run_job(im, call, in, target.fd, &row, err) < 0)
+		return -1;
+	row.created_at = time(NULL);
+	call_progress(call, "store", 0, 0, 0, 0);
+	if (blob_publish(&target, &row.id, SUFFIX, err) < 0)
+		return -1;
+	if (blobs_sync(&im->blobs, err) < 0 || commit_row(im, &row, in->replace, err) < 0) {
+		if (blobs_remove(&im->blobs, &row.id, SUFFIX, &ignored) < 0)
+			log_warning("%s", ignored.msg);
+		return -1;
+	}
+	log_info("image %s '%s' imported: %s", row.id.s, row.name.s, row.digest.s);
+	*ret = row;
+	row = (struct image_row){ 0 };
+	return 0;
+}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bangerd/kernels.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "bangerd/blobs.h"
+#include "bangerd/call.h"
+#include "bangerd/guest_programs.h"
+#include "bangerd/imaged_job.h"
+#include "bangerd/refs.h"
+#include "bangerd/store_users.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/settings.h"
+#include "common/str.h"
+
+#define VMLINUX	  "vmlinux"
+#define INITRAMFS "initramfs"
+
+struct kernels {
+	const struct settings *settings;
+	struct store *store;
+	struct ipc *imaged;
+	struct blobs blobs;
+	bool have_guest;
+	struct guest_programs guest;
+	struct err no_guest;	      /* why not */
+	pthread_mutex_t refresh_lock; /* one initramfs is made anew at a time */
+};
+
+static int has_row(void *ctx, const vm_id *id, struct err *err)
+{
+	struct kernels *k = ctx;
+	struct kernel_row row;
+	struct err e = ERR_INIT;
+
+	if (store_kernel_get(k->store, STORE_READ, id, &row, &e) == 0)
+		return 1;
+	if (e.code == ERR_not_found)
+		return 0;
+	*err = e;
+	return -1;
+}
+
+int kernels_create(const struct settings *settings, struct store *store, struct ipc *imaged,
+	int state_fd, struct kernels **ret, struct err *err)
+{
+	struct kernels *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot look after kernels");
+	*k = (struct kernels){ .settings = settings,
+		.store = store,
+		.imaged = imaged,
+		.blobs = BLOBS_INIT,
+		.guest = GUEST_PROGRAMS_INIT };
+	pthread_mutex_init(&k->refresh_lock, NULL);
+	k->have_guest =
+		guest_programs_open(settings->paths_libexec_dir.s, &k->guest, &k->no_guest) == 0;
+	if (!k->have_guest)
+		log_warning("%s", k->no_guest.msg);
+	if (blobs_open(state_fd, "kernels", &k->blobs, err) < 0 ||
+		blobs_sweep(&k->blobs, has_row, k, err) < 0) {
+		kernels_destroy(k);
+		return -1;
+	}
+	*ret = k;
+	return 0;
+}
+
+void kernels_destroy(struct kernels *k)
+{
+	if (!k)
+		return;
+	blobs_close(&k->blobs);
+	guest_programs_close(&k->guest);
+	pthread_mutex_destroy(&k->refresh_lock);
+	free(k);
+}
+
+/* ---- finding ---- */
+
+struct pick {
+	struct refs refs;
+	struct kernel_row best;
+	bool found; /* of the newest */
+};
+
+static int offer(void *ctx, const struct kernel_row *r, struct err *err)
+{
+	struct pick *p = ctx;
+
+	if (refs_offer(&p->refs, r->id.s, r->name.s, r->owner, NULL))
+		p->best = *r;
+	return 0;
+}
+
+/* Its own before root's (before others', which root alone sees); a newer version before an older
+ * one, and of one version what was imported last. */
+static int offer_newest(void *ctx, const struct kernel_row *r, struct err *err)
+{
+	struct pick *p = ctx;
+	bool own = r->owner == p->refs.uid, best_own = p->best.owner == p->refs.uid;
+
+	if (!p->found || (own && !best_own) ||
+		(own == best_own && strverscmp(r->version.s, p->best.version.s) >= 0))
+		p->best = *r;
+	p->found = true;
+	return 0;
+}
+
+int kernels_find(
+	struct kernels *k, uid_t uid, const char *ref, struct kernel_row *ret, struct err *err)
+{
+	struct pick p = { 0 };
+
+	refs_begin(&p.refs, uid, ref);
+	if (store_kernel_list(k->store, STORE_READ, uid, ref ? offer : offer_newest, &p, err) < 0)
+		return -1;
+	if (!ref && !p.found)
+		return err_set(err, ERR_not_found,
+			"there is no kernel yet: import one (banger kernel import)");
+	if (ref && refs_end(&p.refs, "kernel", err) < 0)
+		return -1;
+	*ret = p.best;
+	return 0;
+}
+
+/* ---- opening ---- */
+
+void kernel_files_close(struct kernel_files *f)
+{
+	fd_closep(&f->vmlinux);
+	fd_closep(&f->initramfs);
+}
+
+/* This build's guest programs into a kernel's initramfs. With refresh_lock held. */
+static int refresh(struct kernels *k, const struct kernel_row *row, int cancel_fd, struct err *err)
+{
+	_cleanup_(imaged_job_end) struct imaged_job job = { 0 };
+	_cleanup_(store_tx_end) struct store *tx = NULL;
+	_cleanup_(blob_end) struct blob made = BLOB_INIT;
+	_cleanup_(kernel_files_close) struct kernel_files files = KERNEL_FILES_INIT;
+	struct job_initramfs_refresh_out out;
+	struct stat st;
+
+	log_info("kernel %s '%s': its initramfs gets this build's guest programs", row->id.s,
+		row->name.s);
+	if (blobs_open_file(&k->blobs, &row->id, VMLINUX, &files.vmlinux, err) < 0 ||
+		blobs_open_file(&k->blobs, &row->id, INITRAMFS, &files.initramfs, err) < 0 ||
+		blob_begin(&k->blobs, log_op(), INITRAMFS, &made, err) < 0 ||
+		imaged_job_begin(k->imaged, &k->blobs, 0, NULL, &job, err) < 0)
+		return -1;
+	if (imaged_job_call(&job, job_msg_initramfs_refresh,
+		    &(struct job_initramfs_refresh_in){ .old = files.initramfs,
+			    .init = k->guest.init,
+			    .agent = k->guest.agent,
+			    .initramfs = made.fd },
+		    &out, cancel_fd, err) < 0)
+		return -1;
+	if (fstat(files.vmlinux, &st) < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot look at a kernel");
+	if (blob_publish(&made, &row->id, INITRAMFS, err) < 0 || blobs_sync(&k->blobs, err) < 0 ||
+		store_begin(k->store, err) < 0)
+		return -1;
+	tx = k->store;
+	if (store_kernel_refreshed(
+		    k->store, &row->id, &k->guest.digest, out.size + (uint64_t)st.st_size, err) < 0)
+		return -1;
+	return store_tx_commit(&tx, err);
+}
+
+static int refresh_if_old(struct kernels *k, const vm_id *id, int cancel_fd, struct err *err)
+{
+	struct kernel_row row;
+	int r;
+
+	if (!k->have_guest) {
+		*err = k->no_guest;
+		return -1;
+	}
+	pthread_mutex_lock(&k->refresh_lock);
+	r = store_kernel_get(k->store, STORE_READ, id, &row, err);
+	if (r == 0 && !str_eq(row.guest.s, k->guest.digest.s)) {
+		r = refresh(k, &row, cancel_fd, err);
+		if (r < 0)
+			err_wrap(err, "kernel '%s': cannot renew its initramfs", row.name.s);
+	}
+	pthread_mutex_unlock(&k->refresh_lock);
+	return r;
+}
+
+int kernels_open(struct kernels *k, const vm_id *id, int cancel_fd, struct kernel_files *ret,
+	struct err *err)
+{
+	_cleanup_(kernel_files_close) struct kernel_files files = KERNEL_FILES_INIT;
+
+	if (refresh_if_old(k, id, cancel_fd, err) < 0 ||
+		blobs_open_file(&k->blobs, id, VMLINUX, &files.vmlinux, err) < 0 ||
+		blobs_open_file(&k->blobs, id, INITRAMFS, &files.initramfs, err) < 0)
+		return -1;
+	ret->vmlinux = TAKE_FD(files.vmlinux);
+	ret->initramfs = TAKE_FD(files.initramfs);
+	return 0;
+}
+
+/* ---- deleting ---- */
+
+static void remove_files(struct kernels *k, const vm_id *id)
+{
+	struct err err = ERR_INIT;
+
+	/* The row decided. What stays goes at the next start. */
+	if (blobs_remove(&k->blobs, id, VMLINUX, &err) < 0 ||
+		blobs_remove(&k->blobs, id, INITRAMFS, &err) < 0)
+		log_warning("%s", err.msg);
+}
+
+static int delete_row(struct kernels *k, uid_t uid, const struct kernel_row *row, struct err *err)
+{
+	char buf[256], names[256];
+	strv users;
+
+	if (store_kernel_users(
+		    k->store, STORE_WRITE, &row->id, uid, buf, sizeof(buf), &users, err) < 0)
+		return -1;
+	store_users_text(&users, names, sizeof(names));
+	if (users.count > 0)
+		return err_set(err, ERR_busy, "kernel '%s' is used by VMs: %s; delete them first",
+			row->name.s, names);
+	return store_kernel_delete(k->store, &row->id, err);
+}
+
+int kernels_delete(struct kernels *k, struct call *call, const char *ref, struct err *err)
+{
+	_cleanup_(store_tx_end) struct store *tx = NULL;
+	struct kernel_row row;
+
+	if (kernels_find(k, call->uid, ref, &row, err) < 0)
+		return -1;
+	if (!call_sees(call, row.owner))
+		return err_set(err, ERR_unauthorized, "kernel '%s' is root's: only root deletes it",
+			row.name.s);
+	if (store_begin(k->store, err) < 0)
+		return -1;
+	tx = k->store;
+	if (delete_row(k, call->uid, &row, err) < 0 || store_tx_commit(&tx, err) < 0)
+		return -1;
+	remove_files(k, &row.id);
+	log_info("kernel %s '%s' deleted", row.id.s, row.name.s);
+	return 0;
+}
+
+/* ---- importing ---- */
+
+struct find_own {
+	uid_t uid;
+	const char *name;
+	vm_id id;
+	bool found;
+};
+
+static int match_own(void *ctx, const struct kernel_row *r, struct err *err)
+{
+	struct find_own *f = ctx;
+
+	if (r->owner == f->uid && str_eq(r->name.s, f->name)) {
+		f->id = r->id;
+		f->found = true;
+	}
+	return 0;
+}
+
+static int find_own(struct kernels *k, enum store_side side, uid_t uid, const char *name,
+	struct find_own *ret, struct err *err)
+{
+	*ret = (struct find_own){ .uid = uid, .name = name };
+	return store_kernel_list(k->store, side, uid, match_own, ret, err);
+}
+
+static int check(
+	struct kernels *k, uid_t uid, const struct rpc_kernel_import_in *in, struct err *err)
+{
+	struct find_own own = { 0 };
+
+	if (!k->have_guest) {
+		*err = k->no_guest;
+		return -1;
+	}
+	if (in->name && find_own(k, STORE_READ, uid, in->name, &own, err) < 0)
+		return -1;
+	if (own.found && !in->replace)
+		return err_set(err, ERR_already_exists,
+			"you have a kernel '%s' already: choose another name, or replace it",
+			in->name);
+	return blobs_check_space(&k->blobs, 0, k->settings->image_min_free, err);
+}
+
+struct made {
+	struct blob vmlinux, initramfs;
+};
+
+static void made_end(struct made *m)
+{
+	blob_end(&m->vmlinux);
+	blob_end(&m->initramfs);
+}
+
+static int run_job(struct kernels *k, struct call *call, struct rpc_kernel_import_in *in,
+	const struct made *made, struct kernel_row *row, struct err *err)
+{
+	_cleanup_(imaged_job_end) struct imaged_job job = { 0 };
+	struct job_kernel_import_out out;
+	struct stat vmlinux, initramfs;
+
+	if (imaged_job_begin(k->imaged, &k->blobs, k->settings->image_min_free, call, &job, err) <
+			0 ||
+		imaged_job_call(&job, job_msg_kernel_import,
+			&(struct job_kernel_import_in){ .kernel = in->kernel,
+				.modules = in->modules,
+				.init = k->guest.init,
+				.agent = k->guest.agent,
+				.vmlinux = made->vmlinux.fd,
+				.initramfs = made->initramfs.fd },
+			&out, call->cancel_fd, err) < 0)
+		return -1;
+	if (fstat(made->vmlinux.fd, &vmlinux) < 0 || fstat(made->initramfs.fd, &initramfs) < 0 ||
+		vmlinux.st_size <= 0 || initramfs.st_size <= 0)
+		return err_set(err, ERR_operation_failed, "the image worker made no kernel");
+	row->version = out.version;
+	row->arch = out.arch;
+	row->size = (uint64_t)vmlinux.st_size + (uint64_t)initramfs.st_size;
+	row->n_modules = out.n_modules;
+	row->guest = k->guest.digest;
+	if (!ref_name_parse(in->name ? in->name : out.version.s, &row->name))
+		return err_set(err, ERR_bad_input,
+			"the kernel's version '%s' is no name: give it one", out.version.s);
+	return 0;
+}
+
+/* As of images: the old one stays, under its id, when VMs use it. */
+static int make_place(
+	struct kernels *k, const struct kernel_row *row, struct find_own *ret_gone, struct err *err)
+{
+	struct find_own own;
+	char buf[64];
+	strv users;
+	ref_name id_name;
+
+	if (find_own(k, STORE_WRITE, row->owner, row->name.s, &own, err) < 0)
+		return -1;
+	if (!own.found)
+		return 0;
+	if (store_kernel_users(
+		    k->store, STORE_WRITE, &own.id, row->owner, buf, sizeof(buf), &users, err) < 0)
+		return -1;
+	if (users.count == 0) {
+		*ret_gone = own;
+		return store_kernel_delete(k->store, &own.id, err);
+	}
+	if (!ref_name_parse(own.id.s, &id_name))
+		return err_set(err, ERR_operation_failed, "an id is no name");
+	return store_kernel_rename(k->store, &own.id, &id_name, err);
+}
+
+static int commit_row(
+	struct kernels *k, const struct kernel_row *row, bool replace, struct err *err)
+{
+	_cleanup_(store_tx_end) struct store *tx = NULL;
+	struct find_own gone = { 0 };
+
+	if (store_begin(k->store, err) < 0)
+		return -1;
+	tx = k->store;
+	if (replace && make_place(k, row, &gone, err) < 0)
+		return -1;
+	if (store_kernel_insert(k->store, row, err) < 0 || store_tx_commit(&tx, err) < 0)
+		return -1;
+	if (gone.found)
+		remove_files(k, &gone.id);
+	return 0;
+}
+
+int kernels_import(struct kernels *k, struct call *call, struct rpc_kernel_import_in *in,
+	struct kernel_row *ret, struct err *err)
+{
+	_cleanup_(made_end) struct made made = { BLOB_INIT, BLOB_INIT };
+	struct kernel_row row = { .id = vm_id_random(), .owner = call->uid };
+
+	if (check(k, call->uid, in, err) < 0 ||
+		blob_begin(&k->blobs, call->op, VMLINUX, &made.vmlinux, err) < 0 ||
+		blob_begin(&k->blobs, call->op, INITRAMFS, &made.initramfs, err) < 0 ||
+		run_job(k, call, in, &made, &row, err) < 0)
+		return -1;
+	row.created_at = time(NULL);
+	call_progress(call, "store", 0, 0, 0, 0);
+	if (blob_publish(&made.vmlinux, &row.id, VMLINUX, err) < 0 ||
+		blob_publish(&made.initramfs, &row.id, INITRAMFS, err) < 0 ||
+		blobs_sync(&k->blobs, err) < 0 || commit_row(k, &row, in->replace, err) < 0) {
+		remove_files(k, &row.id);
+		return -1;
+	}
+	log_info("kernel %s '%s' imported: %s, %u modules", row.id.s, row.name.s, row.version.s,
+		row.n_modules);
+	*ret = row;
+	return 0;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* image.import, list, show and delete. */
+#include "bangerd/call.h"
+#include "bangerd/images.h"
+#include "bangerd/reply.h"
+#include "common/str.h"
+
+/* The members of image.list. */
+static void describe(struct reply *r, const struct image_row *row)
+{
+	char owner[33];
+
+	reply_begin(r);
+	reply_string(r, "id", row->id.s);
+	reply_string(r, "name", row->name.s);
+	reply_string(r, "owner", reply_owner(row->owner, owner));
+	reply_int(r, "owner_uid", row->owner);
+	reply_string(r, "digest", row->digest.s);
+	reply_int(r, "size_bytes", (int64_t)row->size);
+	reply_int(r, "entries", (int64_t)row->entries);
+	reply_time(r, "created_at", row->created_at);
+}
+
+static int answer(struct reply *image, struct json_object **ret_result, struct err *err)
+{
+	struct reply r;
+
+	reply_begin(&r);
+	reply_object(&r, "image", reply_take(image));
+	return reply_end(&r, ret_result, err);
+}
+
+int rpc_image_import(struct call *call, struct rpc_image_import_in *in,
+	struct json_object **ret_result, struct err *err)
+{
+	_cleanup_(image_row_finish) struct image_row row = { 0 };
+	struct reply image;
+
+	if (images_import(call->services->images, call, in, &row, err) < 0)
+		return -1;
+	describe(&image, &row);
+	return answer(&image, ret_result, err);
+}
+
+static int list_one(void *ctx, struct image_row *row, struct err *err)
+{
+	struct reply image;
+
+	describe(&image, row);
+	reply_object(ctx, NULL, reply_take(&image));
+	return 0;
+}
+
+int rpc_image_list(struct call *call, struct rpc_image_list_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	struct reply list, r;
+
+	reply_begin_array(&list);
+	if (store_image_list(call->services->store, STORE_READ, call->uid, list_one, &list, err) <
+		0) {
+		reply_drop(&list);
+		return -1;
+	}
+	reply_begin(&r);
+	reply_object(&r, "images", reply_take(&list));
+	return reply_end(&r, ret_result, err);
+}
+
+int rpc_image_show(struct call *call, struct rpc_image_show_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	_cleanup_(image_row_finish) struct image_row row = { 0 };
+	char buf[4096];
+	strv users;
+	struct reply image;
+
+	if (images_find(call->services->images, call->uid, in->image, &row, err) < 0 ||
+		store_image_users(call->services->store, STORE_READ, &row.id, call->uid, buf,
+			sizeof(buf), &users, err) < 0)
+		return -1;
+	describe(&image, &row);
+	reply_string(&image, "reference", row.reference.s);
+	reply_strv(&image, "entrypoint", &row.entrypoint);
+	reply_strv(&image, "command", &row.command);
+	reply_strv(&image, "env", &row.env);
+	reply_string(&image, "user", row.user.s);
+	reply_string(&image, "directory", row.directory.s);
+	reply_string(&image, "stop_signal", row.stop_signal.s);
+	reply_strv(&image, "exposed_ports", &row.exposed_ports);
+	reply_strv(&image, "used_by", &users);
+	return answer(&image, ret_result, err);
+}
+
+int rpc_image_delete(struct call *call, struct rpc_image_delete_in *in,
+	struct json_object **ret_result, struct err *err)
+{
+	return images_delete(call->services->images, call, in->image, err);
+}

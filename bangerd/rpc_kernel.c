@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* kernel.import, list, show and delete. */
+#include "bangerd/call.h"
+#include "bangerd/kernels.h"
+#include "bangerd/reply.h"
+#include "common/str.h"
+
+/* The members of kernel.list. */
+static void describe(struct reply *r, const struct kernel_row *row)
+{
+	char owner[33];
+
+	reply_begin(r);
+	reply_string(r, "id", row->id.s);
+	reply_string(r, "name", row->name.s);
+	reply_string(r, "owner", reply_owner(row->owner, owner));
+	reply_int(r, "owner_uid", row->owner);
+	reply_string(r, "version", row->version.s);
+	reply_string(r, "arch", row->arch.s);
+	reply_int(r, "size_bytes", (int64_t)row->size);
+	reply_time(r, "created_at", row->created_at);
+}
+
+static int answer(struct reply *kernel, struct json_object **ret_result, struct err *err)
+{
+	struct reply r;
+
+	reply_begin(&r);
+	reply_object(&r, "kernel", reply_take(kernel));
+	return reply_end(&r, ret_result, err);
+}
+
+int rpc_kernel_import(struct call *call, struct rpc_kernel_import_in *in,
+	struct json_object **ret_result, struct err *err)
+{
+	struct kernel_row row;
+	struct reply kernel;
+
+	if (kernels_import(call->services->kernels, call, in, &row, err) < 0)
+		return -1;
+	describe(&kernel, &row);
+	return answer(&kernel, ret_result, err);
+}
+
+static int list_one(void *ctx, const struct kernel_row *row, struct err *err)
+{
+	struct reply kernel;
+
+	describe(&kernel, row);
+	reply_object(ctx, NULL, reply_take(&kernel));
+	return 0;
+}
+
+int rpc_kernel_list(struct call *call, struct rpc_kernel_list_in *in,
+	struct json_object **ret_result, struct err *err)
+{
+	struct reply list, r;
+
+	reply_begin_array(&list);
+	if (store_kernel_list(call->services->store, STORE_READ, call->uid, list_one, &list, err) <
+		0) {
+		reply_drop(&list);
+		return -1;
+	}
+	reply_begin(&r);
+	reply_object(&r, "kernels", reply_take(&list));
+	return reply_end(&r, ret_result, err);
+}
+
+int rpc_kernel_show(struct call *call, struct rpc_kernel_show_in *in,
+	struct json_object **ret_result, struct err *err)
+{
+	struct kernel_row row;
+	char buf[4096];
+	strv users;
+	struct reply kernel;
+
+	if (kernels_find(call->services->kernels, call->uid, in->kernel, &row, err) < 0 ||
+		store_kernel_users(call->services->store, STORE_READ, &row.id, call->uid, buf,
+			sizeof(buf), &users, err) < 0)
+		return -1;
+	describe(&kernel, &row);
+	reply_int(&kernel, "modules", row.n_modules);
+	reply_strv(&kernel, "used_by", &users);
+	return answer(&kernel, ret_result, err);
+}
+
+int rpc_kernel_delete(struct call *call, struct rpc_kernel_delete_in *in,
+	struct json_object **ret_result, struct err *err)
+{
+	return kernels_delete(call->services->kernels, call, in->kernel, err);
+}
