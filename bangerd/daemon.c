@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bangerd/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bangerd/call.h"
+#include "bangerd/helpers.h"
+#include "bangerd/host.h"
+#include "bangerd/images.h"
+#include "bangerd/kernels.h"
+#include "bangerd/loop.h"
+#include "bangerd/operations.h"
+#include "bangerd/rpc.h"
+#include "bangerd/store.h"
+#if __has_include("bangerd/vms.h")
+#include "bangerd/vms.h"
+#define HAVE_VMS 1
+#else
+#define HAVE_VMS 0
+#endif
+#include "bangerd/work.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/settings.h"
+#include "common/str.h"
+
+/* What is under way at the end has this long to be cancelled and undone. */
+#define END_S 25
+
+struct daemon {
+	struct services services;
+	struct host host;
+	struct rpc *rpc;
+};
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	log_notice("ending: signal %u from pid %u", si->ssi_signo, si->ssi_pid);
+	loop_end(d->services.loop);
+	return 0;
+}
+
+static int watch_signals(struct daemon *d, struct err *err)
+{
+	static const int signals[] = { SIGTERM, SIGINT };
+	sigset_t set;
+	int r = 0;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaddset(&set, signals[i]);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		r = -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(signals) && r >= 0; i++)
+		r = sd_event_add_signal(
+			loop_event(d->services.loop), NULL, signals[i], on_signal, d);
+	return r < 0 ? err_sys(err, ERR_operation_failed, -r, "cannot watch signals") : 0;
+}
+
+static void on_gone(const struct services *services, uint64_t connection)
+{
+#if HAVE_VMS
+	vms_connection_closed(services->vms, connection);
+#endif
+}
+
+static int open_store(struct services *s, struct err *err)
+{
+	char path[300];
+
+	if (!str_format(path, sizeof(path), "%s/banger.db", s->settings->paths_state_dir.s))
+		return err_set(err, ERR_bad_request, "state_dir is too long");
+	return store_open(path, &s->store, err);
+}
+
+static int create_all(struct daemon *d, struct helpers *helpers, int listen_fd, struct err *err)
+{
+	struct services *s = &d->services;
+	const struct settings *settings = s->settings;
+	int fd;
+
+	if (settings->daemon_workers < 2 || settings->daemon_workers > 256)
+		return err_set(err, ERR_bad_request, "[daemon] workers must be 2 to 256");
+	if (loop_create(&s->loop, err) < 0 || watch_signals(d, err) < 0 ||
+		helpers_watch(helpers, s->loop, err) < 0 || host_load(s->netd, &d->host, err) < 0 ||
+		open_store(s, err) < 0 ||
+		images_create(settings, s->store, s->imaged, s->state_fd, &s->images, err) < 0 ||
+		kernels_create(settings, s->store, s->imaged, s->state_fd, &s->kernels, err) < 0 ||
+		operations_create(s->loop, &s->operations, err) < 0 ||
+		work_create(s->loop, (unsigned)settings->daemon_workers, &s->work, err) < 0)
+		return -1;
+#if HAVE_VMS
+	if (vms_create(&(struct vms_needs){ .services = s,
+			       .loop = s->loop,
+			       .netd = s->netd,
+			       .host = s->host,
+			       .state_fd = s->state_fd },
+		    &s->vms, err) < 0 ||
+		vms_reconcile(s->vms, err) < 0)
+		return -1;
+#endif
+	fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot keep the socket");
+	return rpc_create(s, fd, on_gone, &d->rpc, err);
+}
+
+int daemon_create(const struct settings *settings, struct helpers *helpers,
+	const struct daemon_fds *fds, struct daemon **ret, struct err *err)
+{
+	struct daemon *d = calloc(1, sizeof(*d));
+	struct timespec now;
+
+	if (!d)
+		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot start");
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	d->services = (struct services){ .settings = settings,
+		.host = &d->host,
+		.netd = helpers->netd.channel,
+		.imaged = helpers->imaged.channel,
+		.state_fd = fds->state_fd,
+		.socket_path = fds->socket_path,
+		.started_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 };
+	if (create_all(d, helpers, fds->listen_fd, err) < 0) {
+		daemon_destroy(d);
+		return -1;
+	}
+	*ret = d;
+	return 0;
+}
+
+int daemon_run(struct daemon *d, struct err *err)
+{
+	return loop_run(d->services.loop, err);
+}
+
+/* Requests and operations end with the loop running: their answers go through it. */
+static void end_work(struct daemon *d)
+{
+	struct services *s = &d->services;
+	struct timespec now, until;
+	struct err err = ERR_INIT;
+
+	if (s->operations)
+		operations_cancel_all(s->operations);
+	if (!s->work)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += END_S;
+	while (!work_is_idle(s->work)) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec >= until.tv_sec) {
+			/* Threads may hold anything: what they leave is put right at the next
+			 * start, as after a crash. */
+			log_error("requests do not end: ending without them");
+			_exit(1);
+		}
+		if (loop_turn(s->loop, 50000, &err) < 0) {
+			log_error("%s", err.msg);
+			_exit(1);
+		}
+	}
+	/* What the last ones posted. */
+	while (sd_event_run(loop_event(s->loop), 0) > 0)
+		;
+}
+
+void daemon_destroy(struct daemon *d)
+{
+	struct services *s;
+
+	if (!d)
+		return;
+	s = &d->services;
+	if (d->rpc)
+		rpc_close(d->rpc);
+	end_work(d);
+	rpc_destroy(d->rpc);
+	work_destroy(s->work);
+#if HAVE_VMS
+	vms_destroy(s->vms);
+#endif
+	operations_destroy(s->operations);
+	kernels_destroy(s->kernels);
+	images_destroy(s->images);
+	store_close(s->store);
+	loop_destroy(s->loop);
+	free(d);
+}
