@@ -2,6 +2,7 @@
 """cppcheck and clang-tidy find nothing. clang-tidy keeps what it found clean by content."""
 
 import concurrent.futures
+import functools
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ import repo
 CACHE = repo.TOP / "build-cache" / "clang-tidy"
 
 
+@functools.cache
 def sources():
     """{path: compile command} of what the build compiles, tests too."""
     commands = json.loads((repo.BUILD / "compile_commands.json").read_text())
