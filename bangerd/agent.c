@@ -16,10 +16,18 @@
 #define EXEC_SEQ 1
 
 struct agent {
-	pthread_mutex_t lock; /* held for a whole call */
-	struct stream *stream;
-	int fd; /* -1: not connected; written under the lock, atomically */
+	pthread_mutex_t lock;  /* held for a whole call */
+	struct stream *stream; /* while connected: it is large */
+	int fd;		       /* -1: not connected; written under the lock, atomically */
 };
+
+static void disconnect(struct agent *a)
+{
+	int old = __atomic_exchange_n(&a->fd, -1, __ATOMIC_RELAXED);
+
+	fd_closep(&old);
+	stream_destroyp(&a->stream);
+}
 
 int agent_create(struct agent **ret, struct err *err)
 {
@@ -27,10 +35,6 @@ int agent_create(struct agent **ret, struct err *err)
 
 	if (!a)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot speak to a guest");
-	if (stream_create(&agent_protocol, &a->stream, err) < 0) {
-		free(a);
-		return -1;
-	}
 	pthread_mutex_init(&a->lock, NULL);
 	a->fd = -1;
 	*ret = a;
@@ -41,17 +45,9 @@ void agent_destroy(struct agent *a)
 {
 	if (!a)
 		return;
-	fd_closep(&a->fd);
-	stream_destroy(a->stream);
+	disconnect(a);
 	pthread_mutex_destroy(&a->lock);
 	free(a);
-}
-
-static void set_fd(struct agent *a, int fd)
-{
-	int old = __atomic_exchange_n(&a->fd, fd, __ATOMIC_RELAXED);
-
-	fd_closep(&old);
 }
 
 static struct stream_wait stream_wait_of(const struct wait *w)
@@ -83,7 +79,7 @@ static int call_locked(struct agent *a, enum agent_message msg, const void *in, 
 	if (stream_call(a->stream, a->fd, (uint16_t)msg, in, out, &sw, &why) == 0)
 		return 0;
 	if (why.code == ERR_protocol || why.code == ERR_unavailable)
-		set_fd(a, -1);
+		disconnect(a);
 	str_sanitize(why.msg);
 	*err = why;
 	return err_wrap(err, "the guest's agent");
@@ -112,8 +108,13 @@ int agent_attach(
 		fd_closep(&fd);
 		return -1;
 	}
-	stream_reset(a->stream);
-	set_fd(a, fd);
+	disconnect(a);
+	if (stream_create(&agent_protocol, &a->stream, err) < 0) {
+		pthread_mutex_unlock(&a->lock);
+		fd_closep(&fd);
+		return -1;
+	}
+	__atomic_store_n(&a->fd, fd, __ATOMIC_RELAXED);
 	r = call_locked(a, agent_msg_hello, &in, &out, w, err);
 	if (r == 0 && out.version != AGENT_VERSION)
 		r = err_set(err, ERR_bad_version,
@@ -121,7 +122,7 @@ int agent_attach(
 			"anew",
 			out.version, AGENT_VERSION);
 	if (r < 0)
-		set_fd(a, -1);
+		disconnect(a);
 	else
 		*ret = out;
 	pthread_mutex_unlock(&a->lock);
@@ -137,7 +138,7 @@ bool agent_attached(struct agent *a)
 void agent_detach(struct agent *a)
 {
 	pthread_mutex_lock(&a->lock);
-	set_fd(a, -1);
+	disconnect(a);
 	pthread_mutex_unlock(&a->lock);
 }
 

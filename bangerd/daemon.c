@@ -19,12 +19,7 @@
 #include "bangerd/operations.h"
 #include "bangerd/rpc.h"
 #include "bangerd/store.h"
-#if __has_include("bangerd/vms.h")
 #include "bangerd/vms.h"
-#define HAVE_VMS 1
-#else
-#define HAVE_VMS 0
-#endif
 #include "bangerd/work.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -68,9 +63,7 @@ static int watch_signals(struct daemon *d, struct err *err)
 
 static void on_gone(const struct services *services, uint64_t connection)
 {
-#if HAVE_VMS
 	vms_connection_closed(services->vms, connection);
-#endif
 }
 
 static int open_store(struct services *s, struct err *err)
@@ -98,7 +91,6 @@ static int create_all(struct daemon *d, struct helpers *helpers, int listen_fd, 
 		operations_create(s->loop, &s->operations, err) < 0 ||
 		work_create(s->loop, (unsigned)settings->daemon_workers, &s->work, err) < 0)
 		return -1;
-#if HAVE_VMS
 	if (vms_create(&(struct vms_needs){ .services = s,
 			       .loop = s->loop,
 			       .netd = s->netd,
@@ -107,7 +99,6 @@ static int create_all(struct daemon *d, struct helpers *helpers, int listen_fd, 
 		    &s->vms, err) < 0 ||
 		vms_reconcile(s->vms, err) < 0)
 		return -1;
-#endif
 	fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot keep the socket");
@@ -186,9 +177,7 @@ void daemon_destroy(struct daemon *d)
 	end_work(d);
 	rpc_destroy(d->rpc);
 	work_destroy(s->work);
-#if HAVE_VMS
 	vms_destroy(s->vms);
-#endif
 	operations_destroy(s->operations);
 	kernels_destroy(s->kernels);
 	images_destroy(s->images);

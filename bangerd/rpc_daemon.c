@@ -7,9 +7,7 @@
 #include "bangerd/host.h"
 #include "bangerd/loop.h"
 #include "bangerd/reply.h"
-#if __has_include("bangerd/vms.h")
 #include "bangerd/vms.h"
-#endif
 #include "common/log.h"
 #include "common/settings.h"
 #include "common/str.h"
@@ -64,9 +62,7 @@ int rpc_daemon_status(struct call *call, struct rpc_daemon_status_in *in,
 	struct timespec now;
 	struct reply r;
 
-#if __has_include("bangerd/vms.h")
 	vms_count(s->vms, call->uid, &all, &running);
-#endif
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	reply_begin(&r);
 	reply_string(&r, "version", BANGER_VERSION);

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The vm.* methods: from a request to what vm_*.c does. */
+#include <signal.h>
+
+#include "bangerd/call.h"
+#include "bangerd/reply.h"
+#include "bangerd/vm_create.h"
+#include "bangerd/vm_delete.h"
+#include "bangerd/vm_exec.h"
+#include "bangerd/vm_hold.h"
+#include "bangerd/vm_json.h"
+#include "bangerd/vm_start.h"
+#include "bangerd/vm_stop.h"
+#include "common/log.h"
+#include "common/proto_netd.h"
+#include "common/settings.h"
+#include "common/str.h"
+
+int rpc_vm_create_begin(struct call *call, struct rpc_vm_create_begin_in *in,
+	struct json_object **ret_result, struct err *err)
+{
+	return vm_create_begin(call->services->vms, call, in, ret_result, err);
+}
+
+int rpc_vm_list(struct call *call, struct rpc_vm_list_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	return vm_describe_all(call->services->vms, call->uid, ret_result, err);
+}
+
+/* {"vm": {…}} */
+static int reply_vm(struct vm *vm, bool full, struct json_object **ret, struct err *err)
+{
+	struct json_object *o;
+	struct reply r;
+
+	if (vm_describe(vm, full, &o, err) < 0)
+		return -1;
+	reply_begin(&r);
+	reply_object(&r, "vm", o);
+	return reply_end(&r, ret, err);
+}
+
+int rpc_vm_show(struct call *call, struct rpc_vm_show_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	_cleanup_vm_ struct vm *vm = NULL;
+
+	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0)
+		return -1;
+	return reply_vm(vm, true, ret_result, err);
+}
+
+/* ---- start and stop ---- */
+
+static void on_stage(void *ctx, const char *step, unsigned index, unsigned count)
+{
+	call_progress(ctx, step, index, count, 0, 0);
+}
+
+static int start_held(struct vm *vm, const struct vm_hold *hold, struct call *call, struct err *err)
+{
+	const struct vm_start_how how = { .progress = on_stage, .progress_ctx = call };
+	struct err why = ERR_INIT;
+	bool keep = false;
+
+	if (vm_state(vm) == VM_RUNNING)
+		return 0;
+	if (vm_state(vm) != VM_STOPPED)
+		return err_set(err, ERR_busy, "VM '%s' is %s: delete it", vm->row.name.s,
+			vm_state_name(vm_state(vm)));
+	if (vm_save(vm, VM_STARTING, "", err) < 0)
+		return -1;
+	if (vm_start_held(vm, hold, &how, &keep, err) == 0)
+		return 0;
+	if (vm_save(vm, VM_STOPPED, err->code == ERR_cancelled ? "" : err->msg, &why) < 0)
+		log_error("VM %s: %s", vm->row.id.s, why.msg);
+	return -1;
+}
+
+int rpc_vm_start(struct call *call, struct rpc_vm_start_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	_cleanup_vm_ struct vm *vm = NULL;
+	_cleanup_(vm_hold_drop) struct vm_hold hold = VM_HOLD_INIT;
+
+	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0 ||
+		vm_hold_take(&hold, vm, VM_HOLD_WAIT, true, call->cancel_fd, err) < 0 ||
+		start_held(vm, &hold, call, err) < 0)
+		return -1;
+	return reply_vm(vm, false, ret_result, err);
+}
+
+static uint64_t stop_ms(const struct call *call, uint32_t timeout_s)
+{
+	return (timeout_s ? timeout_s : call->services->settings->vmm_stop_timeout) * 1000;
+}
+
+/* What is to go once it stopped, goes; but first the answer. */
+static int reply_stopped(struct vm *vm, struct json_object **ret, struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	if (reply_vm(vm, false, ret, err) < 0)
+		return -1;
+	if (vm->row.auto_remove && vm_state(vm) == VM_STOPPED && vm_delete_held(vm, &why) < 0)
+		log_error("VM %s: cannot be removed: %s", vm->row.id.s, why.msg);
+	return 0;
+}
+
+/* Take the lock from who holds it; a creation that this ended leaves no VM, which is stopped
+ * enough: 1 then. */
+static int take_from(
+	struct vm *vm, struct vm_hold *hold, bool yields, const struct call *call, struct err *err)
+{
+	if (vm_hold_take(hold, vm, VM_HOLD_PREEMPT, yields, call->cancel_fd, err) == 0)
+		return 0;
+	return err->code == ERR_not_found ? 1 : -1;
+}
+
+int rpc_vm_stop(struct call *call, struct rpc_vm_stop_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	_cleanup_vm_ struct vm *vm = NULL;
+	_cleanup_(vm_hold_drop) struct vm_hold hold = VM_HOLD_INIT;
+
+	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0 ||
+		take_from(vm, &hold, true, call, err) != 0 ||
+		vm_stop_held(vm, &hold, stop_ms(call, in->timeout_s), err) < 0)
+		return -1;
+	return reply_stopped(vm, ret_result, err);
+}
+
+int rpc_vm_restart(struct call *call, struct rpc_vm_restart_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	_cleanup_vm_ struct vm *vm = NULL;
+	_cleanup_(vm_hold_drop) struct vm_hold hold = VM_HOLD_INIT;
+
+	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0 ||
+		vm_hold_take(&hold, vm, VM_HOLD_WAIT, true, call->cancel_fd, err) < 0 ||
+		vm_stop_held(vm, &hold, stop_ms(call, in->timeout_s), err) < 0 ||
+		start_held(vm, &hold, call, err) < 0)
+		return -1;
+	return reply_vm(vm, false, ret_result, err);
+}
+
+/* A signal to the VMM, which is what ends it. */
+static int send_signal(struct vm *vm, uint8_t signo, struct err *err)
+{
+	const struct netd_vm_signal_in signal_in = { .vm = vm->row.id, .signo = signo };
+	struct netd_vm_signal_out signal_out;
+
+	if (vm_state(vm) != VM_RUNNING)
+		return err_set(err, ERR_not_running, "VM '%s' is not running", vm->row.name.s);
+	return netd_vm_signal(vm->vms->needs.netd, &signal_in, &signal_out, err);
+}
+
+int rpc_vm_kill(struct call *call, struct rpc_vm_kill_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	_cleanup_vm_ struct vm *vm = NULL;
+	_cleanup_(vm_hold_drop) struct vm_hold hold = VM_HOLD_INIT;
+
+	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0)
+		return -1;
+	if (in->signal != 0 && in->signal != SIGKILL)
+		return send_signal(vm, in->signal, err) < 0 ? -1
+							    : reply_vm(vm, false, ret_result, err);
+	if (vm_state(vm) == VM_STOPPED)
+		return err_set(err, ERR_not_running, "VM '%s' is not running", vm->row.name.s);
+	if (take_from(vm, &hold, false, call, err) != 0 || vm_kill_held(vm, err) < 0)
+		return -1;
+	return reply_stopped(vm, ret_result, err);
+}
+
+int rpc_vm_delete(struct call *call, struct rpc_vm_delete_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	_cleanup_vm_ struct vm *vm = NULL;
+	_cleanup_(vm_hold_drop) struct vm_hold hold = VM_HOLD_INIT;
+	enum vm_state state;
+	int r;
+
+	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0)
+		return -1;
+	state = vm_state(vm);
+	if (!in->force && state != VM_STOPPED && state != VM_DELETING)
+		return err_set(err, ERR_busy,
+			"VM '%s' is %s: stop it first, or delete it with --force", vm->row.name.s,
+			vm_state_name(state));
+	r = take_from(vm, &hold, false, call, err);
+	if (r > 0)
+		return 0; /* what was cancelled left nothing */
+	return r < 0 ? -1 : vm_delete_held(vm, err);
+}
+
+/* ---- inside ---- */
+
+int rpc_vm_exec(struct call *call, struct rpc_vm_exec_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	_cleanup_vm_ struct vm *vm = NULL;
+
+	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0)
+		return -1;
+	return vm_exec(vm, call, in, ret_result, err);
+}
+
+int rpc_vm_console(struct call *call, struct rpc_vm_console_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	_cleanup_vm_ struct vm *vm = NULL;
+
+	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0)
+		return -1;
+	return vm_console(vm, call, err);
+}
+
+int rpc_vm_logs(struct call *call, struct rpc_vm_logs_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	_cleanup_vm_ struct vm *vm = NULL;
+
+	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0)
+		return -1;
+	return vm_logs(vm, call, in->follow, err);
+}
+
+int rpc_vm_health(struct call *call, struct rpc_vm_health_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	_cleanup_vm_ struct vm *vm = NULL;
+
+	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0)
+		return -1;
+	return vm_health(vm, call, ret_result, err);
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bangerd/store_vm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/str.h"
+
+#define COLUMNS                                                                                    \
+	"id, name, owner, image_id, kernel_id, vcpus, memory_mib, disk_size, nat, auto_remove, "   \
+	"accel, mode, argv, env, user, directory, subnet, host, mac, state, last_error, boot_id, " \
+	"started_at, created_at"
+
+static const char *const state_names[VM_STATE__count] = {
+	[VM_STOPPED] = "stopped",
+	[VM_RUNNING] = "running",
+	[VM_CREATING] = "creating",
+	[VM_DELETING] = "deleting",
+	[VM_STARTING] = "starting",
+	[VM_STOPPING] = "stopping",
+};
+
+const char *vm_state_name(enum vm_state s)
+{
+	return (unsigned)s < VM_STATE__count ? state_names[s] : "?";
+}
+
+void vm_row_finish(struct vm_row *r)
+{
+	strv_free(&r->argv);
+	strv_free(&r->env);
+}
+
+int store_vm_insert(struct store *s, const struct vm_row *r, struct err *err)
+{
+	_cleanup_(query_end) struct query q = { 0 };
+
+	if (query_begin(&q, s, STORE_WRITE,
+		    "INSERT INTO vm (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,"
+		    "?,?,?,?,?,?,?,?,?,?,?,?)",
+		    err) < 0)
+		return -1;
+	query_text(&q, 1, r->id.s);
+	query_text(&q, 2, r->name.s);
+	query_int(&q, 3, r->owner);
+	query_text(&q, 4, r->image_id.s);
+	query_text(&q, 5, r->kernel_id.s);
+	query_int(&q, 6, r->vcpus);
+	query_int(&q, 7, r->memory_mib);
+	query_int(&q, 8, (int64_t)r->disk_size);
+	query_int(&q, 9, r->nat);
+	query_int(&q, 10, r->auto_remove);
+	query_int(&q, 11, r->accel);
+	query_int(&q, 12, r->mode);
+	query_strv(&q, 13, &r->argv);
+	query_strv(&q, 14, &r->env);
+	query_text(&q, 15, r->user.s);
+	query_text(&q, 16, r->directory.s);
+	query_int(&q, 17, r->subnet);
+	query_int(&q, 18, r->host);
+	query_blob(&q, 19, r->mac.b, sizeof(r->mac.b));
+	query_text(&q, 20, vm_state_name(r->state));
+	query_text(&q, 21, r->last_error.s);
+	query_text(&q, 22, r->boot_id.s);
+	query_int(&q, 23, r->started_at);
+	query_int(&q, 24, r->created_at);
+	return query_run(&q, err);
+}
+
+int store_vm_delete(struct store *s, const vm_id *id, struct err *err)
+{
+	_cleanup_(query_end) struct query q = { 0 };
+
+	if (query_begin(&q, s, STORE_WRITE, "DELETE FROM vm WHERE id = ?", err) < 0)
+		return -1;
+	query_text(&q, 1, id->s);
+	return query_run(&q, err);
+}
+
+static int save_state(struct store *s, const struct vm_row *r, struct err *err)
+{
+	_cleanup_(query_end) struct query q = { 0 };
+
+	if (query_begin(&q, s, STORE_WRITE,
+		    "UPDATE vm SET state = ?, last_error = ?, boot_id = ?, started_at = ? "
+		    "WHERE id = ?",
+		    err) < 0)
+		return -1;
+	query_text(&q, 1, vm_state_name(r->state));
+	query_text(&q, 2, r->last_error.s);
+	query_text(&q, 3, r->boot_id.s);
+	query_int(&q, 4, r->started_at);
+	query_text(&q, 5, r->id.s);
+	return query_run(&q, err);
+}
+
+int store_vm_save_state(struct store *s, const struct vm_row *r, struct err *err)
+{
+	_cleanup_(store_tx_end) struct store *tx = NULL;
+
+	if (store_begin(s, err) < 0)
+		return -1;
+	tx = s;
+	if (save_state(s, r, err) < 0)
+		return -1;
+	return store_tx_commit(&tx, err);
+}
+
+/* ---- reading ---- */
+
+static int damaged(const struct vm_row *r, const char *what, struct err *err)
+{
+	return err_set(err, ERR_operation_failed, "the database is damaged: the %s of VM %s", what,
+		r->id.s);
+}
+
+static int read_state(struct query *q, int col, struct vm_row *r, struct err *err)
+{
+	char name[16];
+
+	if (query_col_text(q, col, name, sizeof(name), err) < 0)
+		return -1;
+	for (unsigned i = 0; i < VM_STATE__count; i++)
+		if (str_eq(name, state_names[i])) {
+			r->state = (enum vm_state)i;
+			return 0;
+		}
+	return damaged(r, "state", err);
+}
+
+/* The numbers of a row, each in the range of its type. */
+static int read_numbers(struct query *q, struct vm_row *r, struct err *err)
+{
+	int64_t accel = query_col_int(q, 10), mode = query_col_int(q, 11);
+	const uint8_t *address;
+	size_t n;
+
+	r->owner = (uid_t)query_col_int(q, 2);
+	r->vcpus = (uint8_t)query_col_int(q, 5);
+	r->memory_mib = (uint32_t)query_col_int(q, 6);
+	r->disk_size = (uint64_t)query_col_int(q, 7);
+	r->nat = query_col_int(q, 8) != 0;
+	r->auto_remove = query_col_int(q, 9) != 0;
+	if (accel < 0 || accel >= accel__count || mode < 0 || mode >= guest_mode__count)
+		return damaged(r, "kind", err);
+	r->accel = (enum accel)accel;
+	r->mode = (enum guest_mode)mode;
+	r->subnet = (uint16_t)query_col_int(q, 16);
+	r->host = (uint8_t)query_col_int(q, 17);
+	r->started_at = query_col_int(q, 22);
+	r->created_at = query_col_int(q, 23);
+	address = query_col_blob(q, 18, &n);
+	if (n != sizeof(r->mac.b) || !mac_parse_bytes(address, &r->mac))
+		return damaged(r, "address", err);
+	return 0;
+}
+
+static int read_texts(struct query *q, struct vm_row *r, struct err *err)
+{
+	const struct {
+		int col;
+		char *dst;
+		size_t cap;
+	} texts[] = {
+		{ 0, r->id.s, sizeof(r->id.s) },
+		{ 1, r->name.s, sizeof(r->name.s) },
+		{ 3, r->image_id.s, sizeof(r->image_id.s) },
+		{ 4, r->kernel_id.s, sizeof(r->kernel_id.s) },
+		{ 14, r->user.s, sizeof(r->user.s) },
+		{ 15, r->directory.s, sizeof(r->directory.s) },
+		{ 20, r->last_error.s, sizeof(r->last_error.s) },
+		{ 21, r->boot_id.s, sizeof(r->boot_id.s) },
+		{ 24, r->image_name.s, sizeof(r->image_name.s) },
+		{ 25, r->kernel_name.s, sizeof(r->kernel_name.s) },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		if (query_col_text(q, texts[i].col, texts[i].dst, texts[i].cap, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int read_row(struct query *q, struct vm_row *r, struct err *err)
+{
+	if (read_texts(q, r, err) < 0 || read_numbers(q, r, err) < 0 ||
+		read_state(q, 19, r, err) < 0 || query_col_strv(q, 12, &r->argv, err) < 0 ||
+		query_col_strv(q, 13, &r->env, err) < 0)
+		return -1;
+	return 0;
+}
+
+int store_vm_list(struct store *s, store_vm_each each, void *ctx, struct err *err)
+{
+	_cleanup_(query_end) struct query q = { 0 };
+	int r;
+
+	if (query_begin(&q, s, STORE_READ,
+		    "SELECT " COLUMNS ","
+		    " (SELECT name FROM image WHERE image.id = vm.image_id),"
+		    " (SELECT name FROM kernel WHERE kernel.id = vm.kernel_id) "
+		    "FROM vm ORDER BY created_at, rowid",
+		    err) < 0)
+		return -1;
+	while ((r = query_step(&q, err)) > 0) {
+		_cleanup_(vm_row_finish) struct vm_row row = { 0 };
+
+		if (read_row(&q, &row, err) < 0)
+			return -1;
+		r = each(ctx, &row, err);
+		if (r != 0)
+			return r;
+	}
+	return r;
+}
+
+/* ---- networks ---- */
+
+/* The one number of a query's first row: 1 when there is a row. */
+static int read_number(struct query *q, int64_t *ret, struct err *err)
+{
+	int r = query_step(q, err);
+
+	if (r > 0)
+		*ret = query_col_int(q, 0);
+	return r;
+}
+
+static int subnet_of(struct store *s, uid_t owner, int64_t *ret, struct err *err)
+{
+	_cleanup_(query_end) struct query q = { 0 };
+
+	if (query_begin(
+		    &q, s, STORE_WRITE, "SELECT subnet FROM owner_subnet WHERE owner = ?", err) < 0)
+		return -1;
+	query_int(&q, 1, owner);
+	return read_number(&q, ret, err);
+}
+
+static int pick_free(struct store *s, uint8_t pool_prefix, uint16_t *ret, struct err *err)
+{
+	_cleanup_(query_end) struct query q = { 0 };
+	_cleanup_free_ uint16_t *used = calloc(65536, sizeof(*used));
+	size_t n = 0;
+	int r;
+
+	if (!used)
+		return err_set(err, ERR_operation_failed, "no memory to pick a network");
+	if (query_begin(
+		    &q, s, STORE_WRITE, "SELECT subnet FROM owner_subnet ORDER BY subnet", err) < 0)
+		return -1;
+	while ((r = query_step(&q, err)) > 0 && n < 65536)
+		used[n++] = (uint16_t)query_col_int(&q, 0);
+	if (r < 0)
+		return -1;
+	return addr_subnet_pick(used, n, pool_prefix, ret, err);
+}
+
+/* Take the network of an owner that has no VM: 1 when there was one. */
+static int reclaim(struct store *s, uint16_t *ret, struct err *err)
+{
+	_cleanup_(query_end) struct query q = { 0 }, gone = { 0 };
+	int64_t subnet;
+	int r;
+
+	if (query_begin(&q, s, STORE_WRITE,
+		    "SELECT subnet FROM owner_subnet WHERE subnet NOT IN (SELECT subnet FROM vm) "
+		    "ORDER BY owner LIMIT 1",
+		    err) < 0)
+		return -1;
+	r = read_number(&q, &subnet, err);
+	if (r <= 0)
+		return r;
+	if (query_begin(&gone, s, STORE_WRITE, "DELETE FROM owner_subnet WHERE subnet = ?", err) <
+		0)
+		return -1;
+	query_int(&gone, 1, subnet);
+	if (query_run(&gone, err) < 0)
+		return -1;
+	*ret = (uint16_t)subnet;
+	return 1;
+}
+
+static int give_subnet(struct store *s, uid_t owner, uint16_t subnet, struct err *err)
+{
+	_cleanup_(query_end) struct query q = { 0 };
+
+	if (query_begin(&q, s, STORE_WRITE,
+		    "INSERT INTO owner_subnet (owner, subnet) VALUES (?, ?)", err) < 0)
+		return -1;
+	query_int(&q, 1, owner);
+	query_int(&q, 2, subnet);
+	return query_run(&q, err);
+}
+
+int store_vm_subnet(
+	struct store *s, uid_t owner, uint8_t pool_prefix, uint16_t *ret, struct err *err)
+{
+	struct err full = ERR_INIT;
+	uint16_t subnet = 0;
+	int64_t own;
+	int r = subnet_of(s, owner, &own, err);
+
+	if (r < 0)
+		return -1;
+	/* A pool that the configuration made smaller: the old network is not in it. */
+	if (r > 0 && own < addr_pool_subnets(pool_prefix)) {
+		*ret = (uint16_t)own;
+		return 0;
+	}
+	if (r > 0)
+		return err_set(err, ERR_operation_failed,
+			"your network is not in the pool any more: [net] pool was made smaller");
+	if (pick_free(s, pool_prefix, &subnet, &full) < 0) {
+		r = full.code == ERR_quota_exceeded ? reclaim(s, &subnet, err) : 0;
+		if (r < 0)
+			return -1;
+		if (r == 0) {
+			*err = full;
+			return -1;
+		}
+	}
+	if (give_subnet(s, owner, subnet, err) < 0)
+		return -1;
+	*ret = subnet;
+	return 0;
+}
+
+int store_vm_hosts(struct store *s, uint16_t subnet, struct addr_hosts *ret, struct err *err)
+{
+	_cleanup_(query_end) struct query q = { 0 };
+	struct addr_hosts hosts = { 0 };
+	int r;
+
+	if (query_begin(&q, s, STORE_WRITE, "SELECT host FROM vm WHERE subnet = ?", err) < 0)
+		return -1;
+	query_int(&q, 1, subnet);
+	while ((r = query_step(&q, err)) > 0)
+		addr_hosts_add(&hosts, (uint8_t)query_col_int(&q, 0));
+	if (r < 0)
+		return -1;
+	*ret = hosts;
+	return 0;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Rows of VMs: what a VM is. What is true of it now (pid, sockets) is in vms.h. */
+#include <sys/types.h>
+
+#include "bangerd/addr.h"
+#include "bangerd/store.h"
+#include "common/enums.h"
+
+/* In the database by name. The first four last; of the others a restart makes an end. */
+enum vm_state {
+	VM_STOPPED,
+	VM_RUNNING,
+	VM_CREATING, /* no file of it need be whole */
+	VM_DELETING, /* no file of it need be there */
+	VM_STARTING,
+	VM_STOPPING,
+	VM_STATE__count
+};
+
+const char *vm_state_name(enum vm_state s);
+
+struct vm_row {
+	vm_id id;
+	vm_name name;
+	uid_t owner;
+	vm_id image_id, kernel_id;
+	ref_name image_name, kernel_name; /* of those rows: read, not written */
+	uint8_t vcpus;
+	uint32_t memory_mib;
+	uint64_t disk_size;
+	bool nat, auto_remove;
+	enum accel accel; /* as asked for */
+	enum guest_mode mode;
+	strv argv, env; /* as asked for, beside the image's; the row's own */
+	text user, directory;
+	uint16_t subnet;
+	uint8_t host;
+	mac mac;
+	enum vm_state state;
+	text last_error, boot_id;
+	int64_t started_at, created_at; /* seconds since the epoch; 0: never */
+};
+
+void vm_row_finish(struct vm_row *r); /* for _cleanup_; harmless on a zeroed one */
+
+/* Inside a transaction. Fails with already_exists when the owner has one of that name. */
+int store_vm_insert(struct store *s, const struct vm_row *r, struct err *err);
+/* Inside a transaction; none is fine. */
+int store_vm_delete(struct store *s, const vm_id *id, struct err *err);
+
+/* A transaction of its own: the row's state, last_error, boot_id and started_at. */
+int store_vm_save_state(struct store *s, const struct vm_row *r, struct err *err);
+
+/* Call `each` with every VM, oldest first, until it returns non-zero, which is returned (-1: it
+ * filled err). `each` may take the row (and zero it); else it is gone afterwards. */
+typedef int (*store_vm_each)(void *ctx, struct vm_row *r, struct err *err);
+int store_vm_list(struct store *s, store_vm_each each, void *ctx, struct err *err);
+
+/* Inside a transaction: the owner's subnet, given now when it has none. Of a full pool the network
+ * of an owner without VMs is given anew; else it fails with quota_exceeded. */
+int store_vm_subnet(
+	struct store *s, uid_t owner, uint8_t pool_prefix, uint16_t *ret, struct err *err);
+/* Inside a transaction: which addresses of a subnet have VMs. */
+int store_vm_hosts(struct store *s, uint16_t subnet, struct addr_hosts *ret, struct err *err);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * A VM in memory, for the vm_*.c files, and the set of them.
+ *
+ * Locks, in this order: a VM's own lock (vm_hold.h), held by whoever changes what the VM does;
+ * the watches' lock (watch.h); vms->lock, for what is read beside that: the list, references,
+ * holders, and of each VM `state`, the row's momentary fields, `vmm`, `gone`, `leasing`, `duties`.
+ */
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "bangerd/agent.h"
+#include "bangerd/console.h"
+#include "bangerd/store_vm.h"
+#include "bangerd/vmm.h"
+#include "bangerd/vms.h"
+#include "bangerd/watch.h"
+#include "bangerd/work.h"
+
+struct call;
+struct json_object;
+struct vm_hold;
+
+/* What the daemon has to do about a VM by itself. */
+enum vm_duty {
+	VM_DUTY_ENDED = 1,  /* its VMM ended */
+	VM_DUTY_REMOVE = 2, /* its connection is gone, or it was to be removed when it stops */
+};
+
+struct vm {
+	struct vms *vms;
+	struct vm *next; /* oldest first */
+	unsigned refs;
+	struct vm_row row; /* what it is: constant, but state, last_error, boot_id, started_at */
+	uint64_t tether;   /* the connection that it is removed with; 0: none */
+	bool gone;	   /* deleted: only references are left */
+
+	struct vm_hold *holder, *waiters;
+
+	struct vmm vmm;
+	struct watch *ended; /* of vmm.pidfd */
+	struct agent *agent; /* as long as the VM is */
+	struct console
+		*console; /* from when it is first wanted (vm_files.h), as long as the VM is */
+	uint32_t leasing; /* ports that a lease is being asked for, by bit */
+	unsigned last_port;
+
+	struct work_item duty;
+	unsigned duties; /* enum vm_duty, to be done */
+	bool duty_queued;
+};
+
+struct vms {
+	struct vms_needs needs;
+	struct watches *watches;
+	pthread_mutex_t lock;
+	struct vm *first, **last;
+	int dir_fd;	    /* state_dir/vms */
+	int meminfo_fd;	    /* /proc/meminfo */
+	ipv4 dns[2];	    /* for guests */
+	uint8_t *last_host; /* per subnet: the octet given last */
+	uint32_t names_seed;
+};
+
+/* ---- the list (vms.c) ---- */
+
+/* The VM that `ref` means to `uid`, with a reference: see vm_resolve.h. */
+int vm_find(struct vms *vms, uid_t uid, const char *ref, struct vm **ret, struct err *err);
+struct vm *vm_ref(struct vm *vm);
+void vm_unref(struct vm *vm);
+void vm_unrefp(struct vm **vm);
+#define _cleanup_vm_ __attribute__((cleanup(vm_unrefp)))
+
+/* A VM of that row (taken) in the list; the list's reference is the caller's to borrow. */
+int vm_add(struct vms *vms, struct vm_row *row, struct vm **ret, struct err *err);
+/* Out of the list; its reference goes. */
+void vm_remove(struct vm *vm);
+
+enum vm_state vm_state(struct vm *vm);
+/* Set the state in memory. */
+void vm_set_state(struct vm *vm, enum vm_state state);
+/* Set state, last_error ("" for none), and save them. */
+int vm_save(struct vm *vm, enum vm_state state, const char *last_error, struct err *err);
+
+/* Have a duty done by a worker. From any thread; never fails. */
+void vm_submit_duty(struct vm *vm, unsigned duties);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bangerd/vm_check.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "bangerd/call.h"
+#include "bangerd/disk.h"
+#include "bangerd/host.h"
+#include "common/fd.h"
+#include "common/settings.h"
+#include "common/str.h"
+
+#define VCPUS_MAX  4
+#define MEMORY_MAX 8192 /* MiB */
+#define MEMORY_MIN 256
+
+uint8_t vm_default_vcpus(long host_cpus)
+{
+	long n = host_cpus / 4;
+
+	return (uint8_t)(n < 1 ? 1 : n > VCPUS_MAX ? VCPUS_MAX : n);
+}
+
+uint32_t vm_default_memory_mib(uint64_t host_mib)
+{
+	uint64_t n = host_mib / 8;
+
+	return (uint32_t)(n < MEMORY_MIN ? MEMORY_MIN : n > MEMORY_MAX ? MEMORY_MAX : n);
+}
+
+/* "Name:   123 kB" at the beginning of a line. */
+static bool parse_kib(const char *meminfo, const char *name, uint64_t *ret_mib)
+{
+	const char *at = meminfo;
+	size_t n = strlen(name);
+	char digits[20] = "";
+	uint64_t kib;
+
+	while (at && strncmp(at, name, n) != 0) {
+		at = strchr(at, '\n');
+		at = at ? at + 1 : NULL;
+	}
+	if (!at)
+		return false;
+	at += n + strspn(at + n, " ");
+	n = strspn(at, "0123456789");
+	if (n == 0 || n >= sizeof(digits))
+		return false;
+	memcpy(digits, at, n);
+	if (!str_to_u64(digits, 0, UINT64_MAX, &kib))
+		return false;
+	*ret_mib = kib / 1024;
+	return true;
+}
+
+bool vm_parse_meminfo(const char *meminfo, uint64_t *ret_total, uint64_t *ret_available)
+{
+	return parse_kib(meminfo, "MemTotal:", ret_total) &&
+	       parse_kib(meminfo, "MemAvailable:", ret_available);
+}
+
+int vm_host_memory(struct vms *vms, uint64_t *ret_total, uint64_t *ret_available, struct err *err)
+{
+	char buf[4096];
+	ssize_t n = fd_pread_full(vms->meminfo_fd, buf, sizeof(buf) - 1, 0);
+
+	if (n < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot read /proc/meminfo");
+	buf[n] = '\0';
+	if (!vm_parse_meminfo(buf, ret_total, ret_available))
+		return err_set(err, ERR_operation_failed, "/proc/meminfo has no MemAvailable");
+	return 0;
+}
+
+static int check_memory(struct vms *vms, const struct vm_row *row, struct err *err)
+{
+	uint64_t total, available;
+
+	if (vm_host_memory(vms, &total, &available, err) < 0)
+		return -1;
+	if (row->memory_mib > available)
+		return err_set(err, ERR_quota_exceeded,
+			"not enough memory: the VM needs %u MiB, the host has %llu MiB available; "
+			"stop a VM, or ask for less (--memory)",
+			row->memory_mib, (unsigned long long)available);
+	return 0;
+}
+
+int vm_check(struct vms *vms, const struct vm_row *row, int image, enum accel *ret_accel,
+	struct err *err)
+{
+	const struct settings *settings = vms->needs.services->settings;
+	uint64_t cost;
+
+	if (vmm_qemu.probe(vms->needs.host, err) < 0 ||
+		host_accel(vms->needs.host, row->accel, ret_accel, err) < 0 ||
+		check_memory(vms, row, err) < 0)
+		return -1;
+	if (image < 0)
+		return 0;
+	if (disk_clone.cost(image, &cost, err) < 0)
+		return -1;
+	return disk_check_space(vms->dir_fd, cost, settings->image_min_free, err);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Whether this host can run a VM, said before anything is made. */
+#include "bangerd/vm.h"
+
+/* What a VM gets that did not ask: of the host's CPUs and memory. */
+uint8_t vm_default_vcpus(long host_cpus);
+uint32_t vm_default_memory_mib(uint64_t host_mib);
+
+/* MemTotal and MemAvailable of a /proc/meminfo text, in MiB; false when it is not one. */
+bool vm_parse_meminfo(const char *meminfo, uint64_t *ret_total, uint64_t *ret_available);
+int vm_host_memory(struct vms *vms, uint64_t *ret_total, uint64_t *ret_available, struct err *err);
+
+/*
+ * The VMM, acceleration (resolved into *ret_accel), free memory for a row; and, when `image` (its
+ * file) is not -1, free disk space for a new disk of it. Fails with unavailable, no_space or
+ * quota_exceeded, and says what to do.
+ */
+int vm_check(struct vms *vms, const struct vm_row *row, int image, enum accel *ret_accel,
+	struct err *err);

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bangerd/vm_create.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bangerd/host.h"
+#include "bangerd/images.h"
+#include "bangerd/kernels.h"
+#include "bangerd/names.h"
+#include "bangerd/operations.h"
+#include "bangerd/reply.h"
+#include "bangerd/vm_check.h"
+#include "bangerd/vm_delete.h"
+#include "bangerd/vm_start.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/settings.h"
+#include "common/str.h"
+
+#define NAME_TRIES 100
+#define DISK_STEP  4096 /* a disk is whole blocks of its file system */
+
+/* A creation at work. */
+struct creation {
+	struct work_item item;
+	struct vm *vm;
+	struct operation *operation;
+	bool no_start;
+};
+
+/* ---- the row ---- */
+
+static int fill_resources(struct vms *vms, const struct rpc_vm_create_begin_in *in,
+	const struct image_row *image, struct vm_row *row, struct err *err)
+{
+	const struct settings *settings = vms->needs.services->settings;
+	uint64_t total, available, size;
+
+	if (vm_host_memory(vms, &total, &available, err) < 0)
+		return -1;
+	row->vcpus = in->vcpus ? in->vcpus : vm_default_vcpus(sysconf(_SC_NPROCESSORS_ONLN));
+	row->memory_mib = in->memory_mib ? in->memory_mib : vm_default_memory_mib(total);
+	size = in->disk_size ? in->disk_size : settings->image_disk_size;
+	if (in->disk_size && in->disk_size < image->size)
+		return err_set(err, ERR_bad_request,
+			"the disk must be at least as large as the image, %llu MiB",
+			(unsigned long long)((image->size + (1 << 20) - 1) >> 20));
+	if (size < image->size)
+		size = image->size;
+	row->disk_size = (size + DISK_STEP - 1) / DISK_STEP * DISK_STEP;
+	row->accel = in->accel != accel_auto ? in->accel : settings->vmm_accel;
+	return 0;
+}
+
+static int fill_row(struct vms *vms, const struct call *call,
+	const struct rpc_vm_create_begin_in *in, const struct image_row *image,
+	const struct kernel_row *kernel, struct vm_row *row, struct err *err)
+{
+	row->id = vm_id_random();
+	row->owner = call->uid;
+	row->image_id = image->id;
+	row->image_name = image->name;
+	row->kernel_id = kernel->id;
+	row->kernel_name = kernel->name;
+	row->nat = in->nat;
+	row->auto_remove = in->auto_remove;
+	row->mode = in->mode;
+	row->mac = addr_mac(&row->id);
+	row->state = VM_CREATING;
+	row->created_at = (int64_t)time(NULL);
+	if (in->name && !vm_name_parse(in->name, &row->name))
+		return err_set(err, ERR_bad_request, "'%s' is no name for a VM", in->name);
+	if ((in->user && !text_parse(in->user, &row->user)) ||
+		(in->directory && !text_parse(in->directory, &row->directory)))
+		return err_set(err, ERR_bad_request, "user or directory is no line of text");
+	if (strv_dup(&in->argv, &row->argv, err) < 0 || strv_dup(&in->env, &row->env, err) < 0)
+		return -1;
+	return fill_resources(vms, in, image, row, err);
+}
+
+/* ---- name and address: inside one transaction ---- */
+
+static bool name_is_taken(struct vms *vms, uid_t owner, const vm_name *name)
+{
+	bool taken = false;
+
+	pthread_mutex_lock(&vms->lock);
+	for (struct vm *vm = vms->first; vm && !taken; vm = vm->next)
+		taken = vm->row.owner == owner && str_eq(vm->row.name.s, name->s);
+	pthread_mutex_unlock(&vms->lock);
+	return taken;
+}
+
+static int choose_name(struct vms *vms, struct vm_row *row, struct err *err)
+{
+	if (row->name.s[0]) {
+		if (name_is_taken(vms, row->owner, &row->name))
+			return err_set(
+				err, ERR_already_exists, "you have a VM '%s' already", row->name.s);
+		return 0;
+	}
+	for (unsigned i = 0; i < NAME_TRIES; i++) {
+		vms->names_seed = vms->names_seed * 1664525 + 1013904223;
+		row->name = names_make(vms->names_seed >> 8, i < NAME_TRIES / 2 ? 0 : i);
+		if (!name_is_taken(vms, row->owner, &row->name))
+			return 0;
+	}
+	return err_set(err, ERR_operation_failed, "cannot make up a name: give one (--name)");
+}
+
+static int choose_address(struct vms *vms, struct vm_row *row, struct err *err)
+{
+	struct store *store = vms->needs.services->store;
+	struct addr_hosts used;
+
+	if (store_vm_subnet(store, row->owner, vms->needs.host->status.pool_prefix, &row->subnet,
+		    err) < 0 ||
+		store_vm_hosts(store, row->subnet, &used, err) < 0 ||
+		addr_host_pick(&used, vms->last_host[row->subnet], &row->host, err) < 0)
+		return -1;
+	vms->last_host[row->subnet] = row->host;
+	return 0;
+}
+
+/* The row into the store and the list: the transaction is the lock that makes names and addresses
+ * one VM's. Takes the row. */
+static int insert(struct vms *vms, struct vm_row *row, struct vm **ret, struct err *err)
+{
+	struct store *store = vms->needs.services->store;
+	_cleanup_(store_tx_end) struct store *tx = NULL;
+	struct vm *vm;
+
+	if (store_begin(store, err) < 0)
+		return -1;
+	tx = store;
+	if (choose_name(vms, row, err) < 0 || choose_address(vms, row, err) < 0 ||
+		store_vm_insert(store, row, err) < 0 || vm_add(vms, row, &vm, err) < 0)
+		return -1;
+	if (store_tx_commit(&tx, err) < 0) {
+		vm_remove(vm);
+		return -1;
+	}
+	*ret = vm;
+	return 0;
+}
+
+/* ---- the operation ---- */
+
+static void on_stage(void *ctx, const char *step, unsigned index, unsigned count)
+{
+	operation_stage(ctx, step, index, count);
+}
+
+/* What a failed start leaves of a new VM: nothing; or, of a guest that was not ready in time, a
+ * stopped VM whose console can be read. */
+static void settle_failed(struct creation *c, bool keep, const struct err *why)
+{
+	struct err err = ERR_INIT;
+	int r;
+
+	if (keep)
+		r = vm_save(c->vm, VM_STOPPED, why->msg, &err);
+	else
+		r = vm_delete_held(c->vm, &err);
+	if (r < 0)
+		log_error("VM %s: after '%s': %s", c->vm->row.id.s, why->msg, err.msg);
+}
+
+static int create_held(struct creation *c, const struct vm_hold *hold, struct err *err)
+{
+	const struct vm_start_how how = {
+		.make_disk = true,
+		.no_start = c->no_start,
+		.progress = on_stage,
+		.progress_ctx = c->operation,
+	};
+	bool keep = false;
+	int r = vm_start_held(c->vm, hold, &how, &keep, err);
+
+	if (r == 0 && c->no_start)
+		r = vm_save(c->vm, VM_STOPPED, "", err);
+	if (r < 0)
+		settle_failed(c, keep, err);
+	return r;
+}
+
+static void creation_free(struct creation *c)
+{
+	vm_unref(c->vm);
+	operation_unref(c->operation);
+	free(c);
+}
+
+static void creation_run(struct work_item *item)
+{
+	struct creation *c =
+		(struct creation *)(void *)((char *)item - offsetof(struct creation, item));
+	_cleanup_(vm_hold_drop) struct vm_hold hold = VM_HOLD_INIT;
+	struct err err = ERR_INIT;
+	int r = vm_hold_take(
+		&hold, c->vm, VM_HOLD_WAIT, true, operation_cancel_fd(c->operation), &err);
+
+	if (r == 0) {
+		r = create_held(c, &hold, &err);
+	} else if (vm_hold_take(&hold, c->vm, VM_HOLD_WAIT, false, -1, &err) == 0) {
+		/* Cancelled while it waited: nothing was made yet, but the row. */
+		settle_failed(c, false, &err);
+	} else {
+		err_set(&err, ERR_cancelled, "cancelled: the VM was deleted");
+	}
+	if (r == 0)
+		log_info("VM %s '%s' of uid %u is %s", c->vm->row.id.s, c->vm->row.name.s,
+			c->vm->row.owner, c->no_start ? "created" : "ready");
+	else
+		log_info("VM %s '%s' of uid %u: %s", c->vm->row.id.s, c->vm->row.name.s,
+			c->vm->row.owner, err.msg);
+	vm_hold_drop(&hold);
+	operation_end(c->operation, r < 0 ? &err : NULL);
+	creation_free(c);
+}
+
+static int describe(const struct creation *c, struct json_object **ret, struct err *err)
+{
+	struct reply r;
+
+	reply_begin(&r);
+	reply_string(&r, "operation", operation_name(c->operation));
+	reply_string(&r, "id", c->vm->row.id.s);
+	reply_string(&r, "name", c->vm->row.name.s);
+	return reply_end(&r, ret, err);
+}
+
+/* The VM goes with the connection, which may be gone already. */
+static void tie(struct vm *vm, const struct call *call)
+{
+	pthread_mutex_lock(&vm->vms->lock);
+	vm->tether = call->connection;
+	pthread_mutex_unlock(&vm->vms->lock);
+	if (wait_cancelled(call->cancel_fd))
+		vm_submit_duty(vm, VM_DUTY_REMOVE);
+}
+
+/* Begin: everything is proven, the row is not there yet. */
+static int begin(struct vms *vms, struct call *call, const struct rpc_vm_create_begin_in *in,
+	struct vm_row *row, struct json_object **ret, struct err *err)
+{
+	const struct services *services = vms->needs.services;
+	struct creation *c = calloc(1, sizeof(*c));
+	struct vm *vm;
+
+	if (!c)
+		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot create a VM");
+	if (operation_begin(services->operations, call->uid, "vm.create", &c->operation, err) < 0) {
+		free(c);
+		return -1;
+	}
+	if (insert(vms, row, &vm, err) < 0) {
+		operation_end(c->operation, err);
+		creation_free(c);
+		return -1;
+	}
+	c->vm = vm_ref(vm);
+	c->no_start = in->no_start;
+	c->item = (struct work_item){ .run = creation_run,
+		.uid = call->uid,
+		.class = WORK_LONG,
+		.op = operation_id(c->operation) };
+	operation_set_vm(c->operation, &vm->row.id, &vm->row.name);
+	if (in->auto_remove)
+		tie(vm, call);
+	if (describe(c, ret, err) == 0 && work_submit(services->work, &c->item, err) == 0)
+		return 0;
+	settle_failed(c, false, err);
+	operation_end(c->operation, err);
+	creation_free(c);
+	return -1;
+}
+
+int vm_create_begin(struct vms *vms, struct call *call, const struct rpc_vm_create_begin_in *in,
+	struct json_object **ret, struct err *err)
+{
+	const struct services *services = vms->needs.services;
+	_cleanup_(image_row_finish) struct image_row image = { 0 };
+	_cleanup_(vm_row_finish) struct vm_row row = { 0 };
+	_cleanup_fd_ int image_fd = -1;
+	struct kernel_row kernel;
+	enum accel accel;
+
+	if (images_find(services->images, call->uid, in->image, &image, err) < 0 ||
+		kernels_find(services->kernels, call->uid, in->kernel, &kernel, err) < 0 ||
+		fill_row(vms, call, in, &image, &kernel, &row, err) < 0 ||
+		images_open(services->images, &image.id, &image_fd, err) < 0 ||
+		vm_check(vms, &row, image_fd, &accel, err) < 0)
+		return -1;
+	return begin(vms, call, in, &row, ret, err);
+}

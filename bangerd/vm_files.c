@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bangerd/vm_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bangerd/call.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/settings.h"
+#include "common/str.h"
+
+static void close_dirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+/* A stream of its own over a directory. */
+static DIR *list(int fd)
+{
+	int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = again < 0 ? NULL : fdopendir(again);
+
+	if (!d)
+		fd_closep(&again);
+	return d;
+}
+
+int vm_dir_open(struct vms *vms, const vm_id *id, int *ret_fd, struct err *err)
+{
+	int fd = openat(vms->dir_fd, id->s, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, ERR_operation_failed, errno,
+			"cannot open the directory of VM %s", id->s);
+	*ret_fd = fd;
+	return 0;
+}
+
+int vm_dir_make(struct vms *vms, const vm_id *id, int *ret_fd, struct err *err)
+{
+	if (mkdirat(vms->dir_fd, id->s, 0700) < 0)
+		return err_sys(err, errno == ENOSPC ? ERR_no_space : ERR_operation_failed, errno,
+			"cannot make the directory of VM %s", id->s);
+	return vm_dir_open(vms, id, ret_fd, err);
+}
+
+int vm_dir_remove(struct vms *vms, const vm_id *id, struct err *err)
+{
+	_cleanup_fd_ int fd =
+		openat(vms->dir_fd, id->s, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_(close_dirp) DIR *d = fd < 0 ? NULL : list(fd);
+	struct dirent *e;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	while (d && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+			unlinkat(fd, e->d_name, 0) < 0)
+			return err_sys(err, ERR_operation_failed, errno,
+				"cannot remove '%s' of VM %s", e->d_name, id->s);
+	if (unlinkat(vms->dir_fd, id->s, AT_REMOVEDIR) < 0)
+		return err_sys(err, ERR_operation_failed, errno,
+			"cannot remove the directory of VM %s", id->s);
+	return 0;
+}
+
+static bool is_known(struct vms *vms, const vm_id *id)
+{
+	for (struct vm *vm = vms->first; vm; vm = vm->next)
+		if (str_eq(vm->row.id.s, id->s))
+			return true;
+	return false;
+}
+
+void vm_dirs_sweep(struct vms *vms)
+{
+	_cleanup_(close_dirp) DIR *d = list(vms->dir_fd);
+	struct dirent *e;
+	vm_id id;
+
+	while (d && (e = readdir(d))) {
+		struct err err = ERR_INIT;
+
+		if (!vm_id_parse(e->d_name, &id) || is_known(vms, &id))
+			continue;
+		if (vm_dir_remove(vms, &id, &err) < 0)
+			log_warning("%s", err.msg);
+		else
+			log_notice("removed the files of VM %s, which is no more", id.s);
+	}
+}
+
+int vm_console_open(struct vm *vm, struct console **ret, struct err *err)
+{
+	struct vms *vms = vm->vms;
+	_cleanup_fd_ int dir = -1;
+	struct console *made;
+
+	pthread_mutex_lock(&vms->lock);
+	*ret = vm->console;
+	pthread_mutex_unlock(&vms->lock);
+	if (*ret)
+		return 0;
+	if (vm_dir_open(vms, &vm->row.id, &dir, err) < 0 ||
+		console_create(vms->watches, dir,
+			vms->needs.services->settings->vmm_console_log_size, &made, err) < 0)
+		return -1;
+	pthread_mutex_lock(&vms->lock);
+	if (!vm->console)
+		vm->console = TAKE_PTR(made);
+	*ret = vm->console;
+	pthread_mutex_unlock(&vms->lock);
+	console_destroy(made); /* somebody else was quicker */
+	return 0;
+}

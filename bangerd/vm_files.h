@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* A VM's directory, state_dir/vms/ID: its disk, and its console's log. */
+#include "bangerd/vm.h"
+
+#define VM_DISK "disk.img"
+
+int vm_dir_make(struct vms *vms, const vm_id *id, int *ret_fd, struct err *err);
+int vm_dir_open(struct vms *vms, const vm_id *id, int *ret_fd, struct err *err);
+
+/* With all that is in it; none is fine. */
+int vm_dir_remove(struct vms *vms, const vm_id *id, struct err *err);
+
+/* Remove the directories of VMs that are not in the list; one log line each. At start. */
+void vm_dirs_sweep(struct vms *vms);
+
+/* The VM's console, made now when it has none yet; it lives as long as the VM. Fails when the VM
+ * has no directory. */
+int vm_console_open(struct vm *vm, struct console **ret, struct err *err);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* A running VM's guest: its agent on port 0, and sessions on leased ports. */
+#include "bangerd/vm.h"
+
+/* The VMM with an fd of its own to the run directory (no pidfd); close with vmm_close(). Fails
+ * with not_running unless the state is running. */
+int vm_vmm(struct vm *vm, struct vmm *ret, struct err *err);
+
+/* agent_call(), on a new connection when there is none. */
+int vm_agent_call(struct vm *vm, enum agent_message msg, const void *in, void *out,
+	const struct wait *w, struct err *err);
+
+/* Begin a session on a free port: its stream, with the exec request accepted. Fails with busy when
+ * all ports have sessions. */
+int vm_session(struct vm *vm, const struct agent_exec_in *in, const struct wait *w,
+	struct agent_exec_out *out, int *ret_fd, struct err *err);

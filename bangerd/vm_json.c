@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bangerd/vm_json.h"
+
+#include <json-c/json_object.h>
+
+#include "bangerd/call.h"
+#include "bangerd/host.h"
+#include "bangerd/reply.h"
+#include "common/settings.h"
+#include "common/str.h"
+
+static ipv4 address_of(const struct vm *vm, uint8_t host)
+{
+	return addr_ipv4(vm->vms->needs.host->status.pool, vm->row.subnet, host);
+}
+
+/* What it runs with; what was asked for, where this host cannot do that. */
+static enum accel accel_of(const struct vm *vm)
+{
+	enum accel accel = vm->row.accel;
+	struct err why = ERR_INIT;
+
+	host_accel(vm->vms->needs.host, vm->row.accel, &accel, &why);
+	return accel;
+}
+
+/* Under vms->lock. */
+static void put_short(struct reply *r, const struct vm *vm)
+{
+	const struct vm_row *row = &vm->row;
+	char buf[33];
+
+	reply_string(r, "id", row->id.s);
+	reply_string(r, "name", row->name.s);
+	reply_string(r, "owner", reply_owner(row->owner, buf));
+	reply_int(r, "owner_uid", row->owner);
+	reply_string(r, "state", vm_state_name(row->state));
+	reply_string(r, "image", row->image_name.s);
+	reply_string(r, "kernel", row->kernel_name.s);
+	reply_string(r, "ip", ipv4_format(address_of(vm, row->host), buf));
+	reply_int(r, "vcpu", row->vcpus);
+	reply_int(r, "memory_mib", row->memory_mib);
+	reply_int(r, "disk_size", (int64_t)row->disk_size);
+	reply_bool(r, "nat", row->nat);
+	reply_string(r, "vmm", vmm_qemu.name);
+	reply_string(r, "accel", accel_to_name(accel_of(vm)));
+	reply_time(r, "created_at", row->created_at);
+}
+
+/* Under vms->lock. */
+static void put_rest(struct reply *r, const struct vm *vm)
+{
+	const struct vm_row *row = &vm->row;
+	bool runs = vm->vmm.ops != NULL;
+	char buf[512];
+
+	if (runs)
+		reply_int(r, "pid", vm->vmm.pid);
+	else
+		reply_null(r, "pid");
+	reply_time(r, "started_at", runs ? row->started_at : 0);
+	reply_string(r, "boot_id", runs ? row->boot_id.s : NULL);
+	reply_string(r, "mac", mac_format(row->mac, buf));
+	reply_string(r, "gateway", ipv4_format(address_of(vm, 1), buf));
+	reply_string(r, "mode", guest_mode_to_name(row->mode));
+	reply_strv(r, "argv", &row->argv);
+	reply_strv(r, "env", &row->env);
+	reply_string(r, "user", row->user.s[0] ? row->user.s : NULL);
+	reply_string(r, "directory", row->directory.s[0] ? row->directory.s : NULL);
+	str_format(buf, sizeof(buf), "%s/vms/%s/%s",
+		vm->vms->needs.services->settings->paths_state_dir.s, row->id.s, CONSOLE_LOG);
+	reply_string(r, "console_log", buf);
+	reply_string(r, "last_error", row->last_error.s[0] ? row->last_error.s : NULL);
+}
+
+int vm_describe(struct vm *vm, bool full, struct json_object **ret, struct err *err)
+{
+	struct reply r;
+
+	reply_begin(&r);
+	pthread_mutex_lock(&vm->vms->lock);
+	put_short(&r, vm);
+	if (full)
+		put_rest(&r, vm);
+	pthread_mutex_unlock(&vm->vms->lock);
+	return reply_end(&r, ret, err);
+}
+
+int vm_describe_all(struct vms *vms, uid_t uid, struct json_object **ret, struct err *err)
+{
+	struct reply list, result;
+	struct err why = ERR_INIT;
+
+	reply_begin_array(&list);
+	pthread_mutex_lock(&vms->lock);
+	for (struct vm *vm = vms->first; vm && !list.failed; vm = vm->next) {
+		struct json_object *o = NULL;
+		struct reply r;
+
+		if (uid != 0 && vm->row.owner != uid)
+			continue;
+		reply_begin(&r);
+		put_short(&r, vm);
+		reply_object(&list, NULL, reply_end(&r, &o, &why) < 0 ? NULL : o);
+	}
+	pthread_mutex_unlock(&vms->lock);
+	reply_begin(&result);
+	if (list.failed) {
+		reply_drop(&list);
+		result.failed = true;
+	} else {
+		reply_object(&result, "vms", list.object);
+	}
+	return reply_end(&result, ret, err);
+}

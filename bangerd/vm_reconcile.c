@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* After a restart: what the rows say, and what is there. One log line for each VM that changes. */
+#include <poll.h>
+
+#include "bangerd/call.h"
+#include "bangerd/vm.h"
+#include "bangerd/vm_delete.h"
+#include "bangerd/vm_duty.h"
+#include "bangerd/vm_files.h"
+#include "bangerd/vm_guest.h"
+#include "bangerd/vm_stop.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/proto_netd.h"
+#include "common/str.h"
+
+/* For a guest that was being started when the daemon ended to say whether it got ready. */
+#define HELLO_MS 2000
+
+static struct vm *find_id(struct vms *vms, const vm_id *id)
+{
+	for (struct vm *vm = vms->first; vm; vm = vm->next)
+		if (str_eq(vm->row.id.s, id->s))
+			return vm;
+	return NULL;
+}
+
+static int release(struct vms *vms, const vm_id *id, struct err *err)
+{
+	const struct netd_vm_release_in in = { .vm = *id };
+	struct netd_vm_release_out out;
+
+	return netd_vm_release(vms->needs.netd, &in, &out, err);
+}
+
+static void connect_console(struct vm *vm)
+{
+	struct console *console;
+	struct err err = ERR_INIT;
+	int fd;
+
+	if (vm_console_open(vm, &console, &err) < 0 ||
+		vm->vmm.ops->console(&vm->vmm, &fd, &err) < 0 ||
+		console_connect(console, fd, &err) < 0)
+		log_warning("VM %s: no console: %s", vm->row.id.s, err.msg);
+}
+
+/* Whether the guest of a start that was cut off got as far as ready. */
+static bool is_ready(struct vm *vm)
+{
+	const struct wait w = wait_ms(-1, HELLO_MS);
+	struct agent_hello_out hello;
+	struct err err = ERR_INIT;
+	int fd;
+
+	if (vm->vmm.ops->port(&vm->vmm, 0, &fd, &err) < 0 ||
+		agent_attach(vm->agent, fd, &w, &hello, &err) < 0)
+		return false;
+	vm->row.boot_id = hello.boot_id;
+	return hello.ready;
+}
+
+/* A living VMM of a VM that may run: take it over. false: it is to be ended. */
+static bool adopt(struct vm *vm)
+{
+	struct err err = ERR_INIT;
+
+	if (vmm_qemu.adopt(vm->vms->needs.netd, &vm->row.id, &vm->vmm, &err) < 0) {
+		log_warning("VM %s: cannot be taken over: %s", vm->row.id.s, err.msg);
+		return false;
+	}
+	if (vm->row.state == VM_STARTING && !is_ready(vm)) {
+		log_notice("VM %s '%s': its start was cut off", vm->row.id.s, vm->row.name.s);
+		return false;
+	}
+	connect_console(vm);
+	if ((vm->row.state != VM_RUNNING && vm_save(vm, VM_RUNNING, "", &err) < 0) ||
+		vm_watch_end(vm, &err) < 0) {
+		log_error("VM %s: %s", vm->row.id.s, err.msg);
+		return false;
+	}
+	log_notice("VM %s '%s' runs: taken over", vm->row.id.s, vm->row.name.s);
+	return true;
+}
+
+/* One row of netd's ledger. What is not taken over is taken away. */
+static int settle_ledger(struct vms *vms, const struct netd_vm_next_out *row, struct err *err)
+{
+	struct vm *vm = find_id(vms, &row->vm);
+
+	if (vm && row->alive && !vm->row.auto_remove &&
+		(vm->row.state == VM_RUNNING || vm->row.state == VM_STARTING ||
+			vm->row.state == VM_STOPPING) &&
+		adopt(vm))
+		return 0;
+	if (!vm)
+		log_notice("VM %s of uid %u is no more: taken off the host", row->vm.s,
+			(unsigned)row->owner);
+	return vm ? vm_release_host(vm, err) : release(vms, &row->vm, err);
+}
+
+static int walk_ledger(struct vms *vms, struct err *err)
+{
+	struct netd_vm_next_in in;
+	struct netd_vm_next_out row;
+
+	if (!vm_id_parse("000000000000", &in.after))
+		return err_set(err, ERR_operation_failed, "the first id is none");
+	for (;;) {
+		struct err why = ERR_INIT;
+
+		if (netd_vm_next(vms->needs.netd, &in, &row, err) < 0)
+			return -1;
+		if (!row.found)
+			return 0;
+		/* One that cannot be taken away now does not keep the others from being served. */
+		if (settle_ledger(vms, &row, &why) < 0)
+			log_error("VM %s: %s", row.vm.s, why.msg);
+		in.after = row.vm;
+	}
+}
+
+/* A VM that does not run. */
+static int settle_row(struct vm *vm, struct err *err)
+{
+	enum vm_state state = vm->row.state;
+
+	if (vm->row.auto_remove || state == VM_CREATING || state == VM_DELETING) {
+		log_notice("VM %s '%s': removed (%s)", vm->row.id.s, vm->row.name.s,
+			vm->row.auto_remove    ? "its client is gone"
+			: state == VM_CREATING ? "its creation was cut off"
+					       : "its deletion was cut off");
+		return vm_delete_held(vm, err);
+	}
+	if (state == VM_STOPPED)
+		return 0;
+	log_notice("VM %s '%s' is stopped: it ended while the daemon was away", vm->row.id.s,
+		vm->row.name.s);
+	return vm_save(vm, VM_STOPPED, "it ended while the daemon was away", err);
+}
+
+int vms_reconcile(struct vms *vms, struct err *err)
+{
+	struct vm *next;
+
+	if (walk_ledger(vms, err) < 0)
+		return -1;
+	for (struct vm *vm = vms->first; vm; vm = next) {
+		struct err why = ERR_INIT;
+
+		next = vm->next;
+		if (!vm->vmm.ops && settle_row(vm, &why) < 0)
+			log_error("VM %s: %s", vm->row.id.s, why.msg);
+	}
+	vm_dirs_sweep(vms);
+	return 0;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bangerd/vm_start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "bangerd/call.h"
+#include "bangerd/disk.h"
+#include "bangerd/images.h"
+#include "bangerd/kernels.h"
+#include "bangerd/vm_check.h"
+#include "bangerd/vm_duty.h"
+#include "bangerd/vm_entry.h"
+#include "bangerd/vm_files.h"
+#include "bangerd/vm_stop.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/proto_netd.h"
+#include "common/settings.h"
+#include "common/str.h"
+
+/* One start at work. */
+struct start {
+	struct vm *vm;
+	struct vms *vms;
+	const struct vm_start_how *how;
+	int cancel_fd;
+	bool keep;	   /* the VM stays although the start failed */
+	struct wait guest; /* until the guest must be ready */
+
+	struct image_row image;
+	int image_fd; /* -1 unless a disk is to be made */
+	struct kernel_files kernel;
+	enum accel accel;
+	int dir_fd;
+	struct disk disk;
+	struct netd_tap_create_out net;
+};
+
+static struct ipc *netd(const struct start *s)
+{
+	return s->vms->needs.netd;
+}
+
+/* ---- check: all that can be known before anything is made ---- */
+
+static int do_check(void *ctx, struct err *err)
+{
+	struct start *s = ctx;
+	const struct services *services = s->vms->needs.services;
+	const struct vm_row *row = &s->vm->row;
+
+	if (store_image_get(services->store, STORE_READ, &row->image_id, &s->image, err) < 0)
+		return -1;
+	if (s->how->make_disk &&
+		images_open(services->images, &row->image_id, &s->image_fd, err) < 0)
+		return -1;
+	if (!s->how->no_start &&
+		kernels_open(services->kernels, &row->kernel_id, s->cancel_fd, &s->kernel, err) < 0)
+		return -1;
+	return vm_check(s->vms, row, s->image_fd, &s->accel, err);
+}
+
+/* ---- reserve: banger-netd's ledger knows the VM from here on ---- */
+
+static int do_reserve(void *ctx, struct err *err)
+{
+	struct start *s = ctx;
+	const struct netd_vm_reserve_in in = { .vm = s->vm->row.id, .owner = s->vm->row.owner };
+	struct netd_vm_reserve_out out;
+
+	return netd_vm_reserve(netd(s), &in, &out, err);
+}
+
+static void undo_reserve(void *ctx)
+{
+	struct start *s = ctx;
+	struct err err = ERR_INIT;
+
+	/* The TAP, the jail and the VMM go with the row. */
+	vm_release_host(s->vm, &err);
+}
+
+/* ---- disk: its head, which is all that the booting kernel looks at ---- */
+
+static int do_disk(void *ctx, struct err *err)
+{
+	struct start *s = ctx;
+	struct console *console;
+	const struct vm_row *row = &s->vm->row;
+
+	if (!s->how->make_disk) {
+		if (vm_dir_open(s->vms, &row->id, &s->dir_fd, err) < 0)
+			return -1;
+		s->disk.fd = openat(s->dir_fd, VM_DISK, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+		if (s->disk.fd < 0)
+			return err_sys(err, ERR_operation_failed, errno,
+				"cannot open the disk of VM '%s'", row->name.s);
+	} else {
+		if (vm_dir_make(s->vms, &row->id, &s->dir_fd, err) < 0 ||
+			disk_clone.begin(s->dir_fd, VM_DISK, TAKE_FD(s->image_fd), row->disk_size,
+				&s->disk, err) < 0)
+			return -1;
+	}
+	return vm_console_open(s->vm, &console, err);
+}
+
+static void undo_disk(void *ctx)
+{
+	struct start *s = ctx;
+	struct err err = ERR_INIT;
+
+	disk_close(&s->disk);
+	if (!s->how->make_disk || s->keep)
+		return;
+	if (vm_dir_remove(s->vms, &s->vm->row.id, &err) < 0)
+		log_error("%s", err.msg);
+}
+
+/* ---- network ---- */
+
+static int do_network(void *ctx, struct err *err)
+{
+	struct start *s = ctx;
+	const struct vm_row *row = &s->vm->row;
+	const struct netd_tap_create_in in = {
+		.vm = row->id,
+		.subnet = row->subnet,
+		.host = row->host,
+		.mac = row->mac,
+		.nat = row->nat,
+	};
+
+	return netd_tap_create(netd(s), &in, &s->net, err);
+}
+
+/* ---- launch: the VMM, then its guest ---- */
+
+/* A VMM that is dead says more than the socket that closed. */
+static int explain(struct start *s, struct err *err)
+{
+	struct pollfd p = { .fd = s->vm->vmm.pidfd, .events = POLLIN };
+	char why[ERR_MSG_MAX];
+
+	if (err->code == ERR_cancelled || poll(&p, 1, 0) <= 0)
+		return -1;
+	vm_death(s->vm, why, sizeof(why));
+	return err_set(err, ERR_operation_failed, "VM '%s' ended before it was ready: %s",
+		s->vm->row.name.s, why);
+}
+
+static int do_launch(void *ctx, struct err *err)
+{
+	struct start *s = ctx;
+	const struct vm_row *row = &s->vm->row;
+	const struct vmm_machine machine = {
+		.vm = row->id,
+		.vcpus = row->vcpus,
+		.memory_mib = row->memory_mib,
+		.accel = s->accel,
+		.kernel = s->kernel.vmlinux,
+		.initramfs = s->kernel.initramfs,
+		.disk = s->disk.fd,
+	};
+	struct vmm vmm;
+	int console;
+
+	if (vmm_qemu.launch(netd(s), &machine, &vmm, err) < 0)
+		return -1;
+	pthread_mutex_lock(&s->vms->lock);
+	s->vm->vmm = vmm;
+	pthread_mutex_unlock(&s->vms->lock);
+	s->guest =
+		wait_ms(s->cancel_fd, s->vms->needs.services->settings->vmm_start_timeout * 1000);
+	if (vmm.ops->console(&vmm, &console, err) < 0 ||
+		console_connect(s->vm->console, console, err) < 0 ||
+		vmm.ops->resume(&vmm, &s->guest, err) < 0)
+		return explain(s, err);
+	return 0;
+}
+
+/* ---- copy: the rest of the disk, while the kernel boots ---- */
+
+static int do_copy(void *ctx, struct err *err)
+{
+	struct start *s = ctx;
+
+	return disk_clone.finish(&s->disk, s->cancel_fd, err);
+}
+
+/* ---- guest: who it is, and when it is ready ---- */
+
+static int set_up(struct start *s, struct agent_setup_out *out, struct err *err)
+{
+	const struct vm_row *row = &s->vm->row;
+	struct agent_setup_in in = {
+		.hostname = row->name,
+		.mac = row->mac,
+		.address = s->net.address,
+		.prefix = s->net.prefix,
+		.gateway = s->net.gateway,
+		.dns1 = s->vms->dns[0],
+		.dns2 = s->vms->dns[1],
+	};
+	_cleanup_free_ char *joined = NULL;
+	struct timespec now;
+
+	if (vm_entry(row, &s->image, &in, &joined, err) < 0)
+		return -1;
+	clock_gettime(CLOCK_REALTIME, &now);
+	in.clock_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return agent_call(s->vm->agent, agent_msg_setup, &in, out, &s->guest, err);
+}
+
+static int greet(struct start *s, struct agent_setup_out *out, struct err *err)
+{
+	const struct vmm *vmm = &s->vm->vmm;
+	struct agent_hello_out hello;
+	int port;
+
+	if (vmm->ops->port(vmm, 0, &port, err) < 0 ||
+		agent_attach(s->vm->agent, port, &s->guest, &hello, err) < 0)
+		return -1;
+	return set_up(s, out, err);
+}
+
+static int do_guest(void *ctx, struct err *err)
+{
+	struct start *s = ctx;
+	struct agent_setup_out out;
+
+	if (greet(s, &out, err) == 0) {
+		pthread_mutex_lock(&s->vms->lock);
+		s->vm->row.boot_id = out.boot_id;
+		s->vm->row.started_at = (int64_t)time(NULL);
+		pthread_mutex_unlock(&s->vms->lock);
+		return 0;
+	}
+	explain(s, err);
+	if (err->code != ERR_timeout || wait_cancelled(s->cancel_fd))
+		return -1;
+	s->keep = true;
+	return err_set(err, ERR_timeout,
+		"the guest of VM '%s' did not get ready within %llu s; what it said: banger logs "
+		"%s",
+		s->vm->row.name.s,
+		(unsigned long long)s->vms->needs.services->settings->vmm_start_timeout,
+		s->vm->row.name.s);
+}
+
+/* ---- ready ---- */
+
+static int do_ready(void *ctx, struct err *err)
+{
+	struct start *s = ctx;
+
+	if (vm_save(s->vm, VM_RUNNING, "", err) < 0)
+		return -1;
+	return vm_watch_end(s->vm, err);
+}
+
+static const struct saga_step start_steps[] = {
+	{ "check", do_check, NULL },
+	{ "reserve", do_reserve, undo_reserve },
+	{ "disk", do_disk, undo_disk },
+	{ "network", do_network, NULL },
+	{ "launch", do_launch, NULL },
+	{ "copy", do_copy, NULL },
+	{ "guest", do_guest, NULL },
+	{ "ready", do_ready, NULL },
+};
+
+/* Of the same steps, those that a VM needs which is not to run yet. */
+static const struct saga_step disk_steps[] = {
+	{ "check", do_check, NULL },
+	{ "disk", do_disk, undo_disk },
+	{ "copy", do_copy, NULL },
+};
+
+static void on_step(void *ctx, const char *step, unsigned index, unsigned count)
+{
+	const struct start *s = ctx;
+
+	log_debug("VM %s: %s", s->vm->row.id.s, step);
+	if (s->how->progress)
+		s->how->progress(s->how->progress_ctx, step, index, count);
+}
+
+int vm_start_held(struct vm *vm, const struct vm_hold *hold, const struct vm_start_how *how,
+	bool *ret_keep, struct err *err)
+{
+	struct start s = {
+		.vm = vm,
+		.vms = vm->vms,
+		.how = how,
+		.cancel_fd = hold->cancel_fd,
+		.image_fd = -1,
+		.kernel = KERNEL_FILES_INIT,
+		.dir_fd = -1,
+		.disk = DISK_INIT,
+	};
+	int r;
+
+	if (how->no_start)
+		r = saga_run(disk_steps, ARRAY_SIZE(disk_steps), &s, s.cancel_fd, on_step, err);
+	else
+		r = saga_run(start_steps, ARRAY_SIZE(start_steps), &s, s.cancel_fd, on_step, err);
+	if (s.keep)
+		*ret_keep = true;
+	disk_close(&s.disk);
+	kernel_files_close(&s.kernel);
+	image_row_finish(&s.image);
+	fd_closep(&s.image_fd);
+	fd_closep(&s.dir_fd);
+	return r;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bangerd/vm_stop.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bangerd/vm_duty.h"
+#include "bangerd/vm_guest.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/proto_netd.h"
+#include "common/str.h"
+
+#define ASK_MS	2000 /* for the agent, or QEMU, to take the request */
+#define KILL_MS 10000
+#define LOG_MAX 4096
+
+static bool pidfd_ended(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+bool vm_has_ended(struct vm *vm)
+{
+	enum vm_state s = vm_state(vm);
+
+	return (s == VM_RUNNING || s == VM_STOPPING) && vm->vmm.ops && pidfd_ended(vm->vmm.pidfd);
+}
+
+/* The last line of the VMM's own log. */
+static void read_vmm_log(struct vm *vm, char *dst, size_t cap)
+{
+	_cleanup_fd_ int fd = openat(vm->vmm.rundir, "vmm.log", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char buf[LOG_MAX];
+	ssize_t n = fd < 0 ? 0 : fd_read_full(fd, buf, sizeof(buf) - 1);
+	char *last;
+
+	buf[n < 0 ? 0 : n] = '\0';
+	while (n > 0 && buf[n - 1] == '\n')
+		buf[--n] = '\0';
+	last = strrchr(buf, '\n');
+	last = last ? last + 1 : buf;
+	str_sanitize(last);
+	str_format(dst, cap, "%.200s", last);
+}
+
+/* Reap a VMM that is dead; how it ended, "" for a plain exit. */
+static void reap(struct vm *vm, char *dst, size_t cap)
+{
+	const struct netd_vm_reap_in in = { .vm = vm->row.id };
+	struct netd_vm_reap_out out;
+	struct err err = ERR_INIT;
+	int status;
+
+	dst[0] = '\0';
+	if (netd_vm_reap(vm->vms->needs.netd, &in, &out, &err) < 0) {
+		log_warning("VM %s: %s", vm->row.id.s, err.msg);
+		return;
+	}
+	status = (int)out.status;
+	if (!out.known)
+		return;
+	if (WIFSIGNALED(status))
+		str_format(dst, cap, "%s was killed by signal %d", vm->vmm.ops->name,
+			WTERMSIG(status));
+	else if (WEXITSTATUS(status) != 0)
+		str_format(dst, cap, "%s ended with status %d", vm->vmm.ops->name,
+			WEXITSTATUS(status));
+}
+
+void vm_death(struct vm *vm, char *dst, size_t cap)
+{
+	char how[64], said[224];
+
+	reap(vm, how, sizeof(how));
+	read_vmm_log(vm, said, sizeof(said));
+	str_format(dst, cap, "%s%s%s; its console: banger logs %s",
+		how[0] ? how : "the guest powered off", said[0] ? ": " : "", said, vm->row.name.s);
+}
+
+int vm_release_host(struct vm *vm, struct err *err)
+{
+	const struct netd_vm_release_in in = { .vm = vm->row.id };
+	struct netd_vm_release_out out;
+	struct err why = ERR_INIT;
+	struct vmm old;
+	int r;
+
+	watch_remove(&vm->ended);
+	r = netd_vm_release(vm->vms->needs.netd, &in, &out, &why);
+	if (vm->console)
+		console_disconnect(vm->console);
+	agent_detach(vm->agent);
+	pthread_mutex_lock(&vm->vms->lock);
+	old = vm->vmm;
+	vm->vmm = (struct vmm)VMM_INIT;
+	pthread_mutex_unlock(&vm->vms->lock);
+	vmm_close(&old);
+	if (r < 0) {
+		log_error("VM %s: cannot be taken off the host: %s", vm->row.id.s, why.msg);
+		*err = why;
+	}
+	return r;
+}
+
+void vm_end(struct vm *vm, bool by_itself)
+{
+	char how[ERR_MSG_MAX] = "", exit[64];
+	struct err err = ERR_INIT;
+
+	if (vm->console)
+		console_disconnect(vm->console);
+	reap(vm, exit, sizeof(exit));
+	if (by_itself && exit[0]) {
+		char said[224];
+
+		read_vmm_log(vm, said, sizeof(said));
+		str_format(how, sizeof(how), "%s%s%s; its console: banger logs %s", exit,
+			said[0] ? ": " : "", said, vm->row.name.s);
+		log_warning("VM %s: %s", vm->row.id.s, how);
+	} else if (by_itself) {
+		log_info("VM %s '%s' powered off", vm->row.id.s, vm->row.name.s);
+	}
+	if (vm_release_host(vm, &err) < 0)
+		err = (struct err)ERR_INIT; /* logged; a start or delete tries again */
+	if (vm_save(vm, VM_STOPPED, how, &err) < 0)
+		log_error("VM %s: cannot save that it stopped: %s", vm->row.id.s, err.msg);
+}
+
+int vm_kill_held(struct vm *vm, struct err *err)
+{
+	const struct netd_vm_signal_in in = { .vm = vm->row.id, .signo = SIGKILL };
+	const struct wait w = wait_ms(-1, KILL_MS);
+	struct netd_vm_signal_out out;
+	struct err why = ERR_INIT;
+
+	if (!vm->vmm.ops)
+		return 0;
+	/* That it cannot be signalled any more is what is wanted. */
+	watch_remove(&vm->ended);
+	if (!pidfd_ended(vm->vmm.pidfd) &&
+		netd_vm_signal(vm->vms->needs.netd, &in, &out, &why) < 0 &&
+		!pidfd_ended(vm->vmm.pidfd)) {
+		*err = why;
+		return -1;
+	}
+	if (wait_ready(vm->vmm.pidfd, POLLIN, &w, "the killed VMM", err) < 0)
+		return -1;
+	vm_end(vm, false);
+	return 0;
+}
+
+/* Ask the agent to shut the guest down; false when it does not even answer. */
+static bool ask_guest(struct vm *vm, const struct wait *stop, struct err *err)
+{
+	const struct agent_shutdown_in in = { .timeout_ms = (uint32_t)wait_left_ms(stop) };
+	struct wait w = wait_ms(stop->cancel_fd, ASK_MS);
+	struct agent_shutdown_out out;
+	struct err why = ERR_INIT;
+
+	if (w.deadline_ms > stop->deadline_ms)
+		w.deadline_ms = stop->deadline_ms;
+	if (vm_agent_call(vm, agent_msg_shutdown, &in, &out, &w, &why) == 0)
+		return true;
+	if (why.code == ERR_cancelled)
+		*err = why;
+	else
+		log_warning("VM %s: cannot be shut down by its agent: %s", vm->row.id.s, why.msg);
+	return false;
+}
+
+/* 0 when it ended by itself, 1 when it is to be killed. */
+static int power_off(struct vm *vm, const struct vm_hold *hold, uint64_t ms, struct err *err)
+{
+	const struct wait w = wait_ms(hold->cancel_fd, ms);
+	struct wait quit = wait_ms(hold->cancel_fd, ASK_MS);
+	struct err why = ERR_INIT;
+
+	if (ms > 0 && ask_guest(vm, &w, err)) {
+		vm_set_state(vm, VM_STOPPING);
+		if (wait_ready(vm->vmm.pidfd, POLLIN, &w, "the guest", &why) == 0)
+			return 0;
+		if (why.code == ERR_cancelled) {
+			*err = why;
+			return -1;
+		}
+		log_warning("VM %s: did not power off in time", vm->row.id.s);
+	}
+	if (err->code == ERR_cancelled)
+		return -1;
+	/* QEMU writes out what it holds before it quits. */
+	if (vm->vmm.ops->quit(&vm->vmm, &quit, &why) == 0 &&
+		wait_ready(vm->vmm.pidfd, POLLIN, &quit, "the VMM", &why) == 0)
+		return 0;
+	return 1;
+}
+
+int vm_stop_held(struct vm *vm, const struct vm_hold *hold, uint64_t timeout_ms, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r;
+
+	if (!vm->vmm.ops)
+		return 0;
+	if (pidfd_ended(vm->vmm.pidfd)) {
+		vm_end(vm, true);
+		return 0;
+	}
+	watch_remove(&vm->ended);
+	r = power_off(vm, hold, timeout_ms, &why);
+	if (r == 0) {
+		vm_end(vm, false);
+		return 0;
+	}
+	if (r > 0)
+		return vm_kill_held(vm, err);
+	*err = why;
+	vm_set_state(vm, VM_RUNNING);
+	if (vm_watch_end(vm, &why) < 0)
+		log_error("VM %s: %s", vm->row.id.s, why.msg);
+	return -1;
+}

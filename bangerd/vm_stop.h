@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* How a VM comes to its end. All under the VM's own lock. */
+#include "bangerd/vm.h"
+#include "bangerd/vm_hold.h"
+
+/* The VMM of a VM that should run has ended. */
+bool vm_has_ended(struct vm *vm);
+
+/*
+ * What the VMM left: reap it, take its network and jail away, save the state as stopped. With
+ * `by_itself`, an end that was no power-off is a last_error, with what the VMM and the console
+ * said.
+ */
+void vm_end(struct vm *vm, bool by_itself);
+
+/* Why a VMM that should run does not: for an error's message. */
+void vm_death(struct vm *vm, char *dst, size_t cap);
+
+/* Sync and power off by the agent; when that does not end it within timeout_ms, kill. A VM that
+ * does not run is stopped already. Fails with cancelled, leaving it as it is. */
+int vm_stop_held(struct vm *vm, const struct vm_hold *hold, uint64_t timeout_ms, struct err *err);
+
+/* At once. */
+int vm_kill_held(struct vm *vm, struct err *err);
+
+/* Take away what the VM has on the host, living VMM and all; idempotent. Says so in the log when
+ * it fails, besides. */
+int vm_release_host(struct vm *vm, struct err *err);

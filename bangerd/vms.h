@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* All VMs, in memory and in the store: what main.c and the connections see of them. */
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+
+struct host;
+struct ipc;
+struct loop;
+struct services;
+struct vms;
+
+/* What VMs need; all of it must outlive them. */
+struct vms_needs {
+	const struct services *services;
+	struct loop *loop;
+	struct ipc *netd;
+	const struct host *host;
+	int state_fd; /* the state directory */
+};
+
+/* Reads the rows. Opens what it later could not (/proc/meminfo, the host's resolvers): before the
+ * process confines itself. */
+int vms_create(const struct vms_needs *needs, struct vms **ret, struct err *err);
+
+/* Once, before requests are served: compare rows, netd's ledger and directories, take over VMs
+ * that run, and finish or undo what a crash left. Fails only when the store or netd does. */
+int vms_reconcile(struct vms *vms, struct err *err);
+
+/* The connection is gone: its auto_remove VMs are to be deleted. Main thread; does not wait. */
+void vms_connection_closed(struct vms *vms, uint64_t connection);
+
+/* How many VMs `uid` sees (0: all), and how many of them run. */
+void vms_count(struct vms *vms, uid_t uid, unsigned *ret_all, unsigned *ret_running);
+
+/* When the workers are done. VMs that run stay. NULL is allowed. */
+void vms_destroy(struct vms *vms);
