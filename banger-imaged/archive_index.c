@@ -78,7 +78,7 @@ static int by_path(const void *a, const void *b)
 		((const struct archive_file *)a)->path, ((const struct archive_file *)b)->path);
 }
 
-static int read_entries(struct archive_index *x, struct tar *t, uint64_t base,
+static int read_entries(struct archive_index *x, struct tar *t, uint64_t base, bool detect,
 	const struct image_limits *limits, struct err *err)
 {
 	const struct tar_entry *e;
@@ -87,11 +87,17 @@ static int read_entries(struct archive_index *x, struct tar *t, uint64_t base,
 	for (;;) {
 		if (tar_next(t, &e, err) < 0)
 			return -1;
+		if (!e && !tar_has_end(t))
+			return err_set(err, ERR_bad_input, "the tar archive has no end");
 		if (!e)
 			return 0;
-		x->rootfs = archive_name_is_rootfs(e->name) || x->n == limits->archive_entries;
+		x->rootfs = detect &&
+			    (archive_name_is_rootfs(e->name) || x->n == limits->archive_entries);
 		if (x->rootfs)
 			return 0;
+		if (x->n == limits->archive_entries)
+			return err_set(err, ERR_bad_input, "the archive has more than %u entries",
+				limits->archive_entries);
 		if (e->type != TAR_DIRECTORY && add(x, &room, e, err) < 0)
 			return -1;
 		if (e->type != TAR_DIRECTORY)
@@ -99,7 +105,7 @@ static int read_entries(struct archive_index *x, struct tar *t, uint64_t base,
 	}
 }
 
-int archive_index_read(struct archive_index *x, int fd, uint64_t at, uint64_t size,
+int archive_index_read(struct archive_index *x, int fd, uint64_t at, uint64_t size, bool detect,
 	const struct image_limits *limits, struct err *err)
 {
 	_cleanup_free_ struct file_flow *flow = malloc(sizeof(*flow));
@@ -112,7 +118,7 @@ int archive_index_read(struct archive_index *x, int fd, uint64_t at, uint64_t si
 	file_flow_init(flow, fd, at, size);
 	if (tar_open(&flow->flow, limits, &t, err) < 0)
 		return -1;
-	r = read_entries(&index, t, at, limits, err);
+	r = read_entries(&index, t, at, detect, limits, err);
 	tar_close(t);
 	if (r < 0) {
 		archive_index_finish(&index);
@@ -140,4 +146,26 @@ const struct archive_file *archive_index_find(const struct archive_index *x, con
 	const struct archive_file key = { .path = (char *)(uintptr_t)path };
 
 	return x->n ? bsearch(&key, x->files, x->n, sizeof(*x->files), by_path) : NULL;
+}
+
+const struct archive_file *archive_index_first(const struct archive_index *x, const char *prefix)
+{
+	for (uint32_t i = 0; i < x->n; i++)
+		if (str_starts(x->files[i].path, prefix))
+			return &x->files[i];
+	return NULL;
+}
+
+int archive_index_check(const struct archive_index *x, bool layout, struct err *err)
+{
+	for (uint32_t i = 0; i < x->n; i++) {
+		const struct archive_file *f = &x->files[i];
+
+		if (layer_path_check(f->path, false, err) < 0)
+			return err_wrap(err, "the archive");
+		if (layout && !f->plain && str_starts(f->path, "blobs/"))
+			return err_set(err, ERR_bad_input,
+				"'%s' is a link or device in the archive, no plain file", f->path);
+	}
+	return 0;
 }

@@ -21,12 +21,19 @@ struct archive_index {
 };
 
 /*
- * Directories are left out. A name that is no image's but a root file system's ("usr", "etc"…)
- * ends the reading; so does one entry more than limits->archive_entries: no image has as many.
+ * Directories are left out. `detect`: a name that is no image's but a root file system's ("usr",
+ * "etc"…) ends the reading; so does one entry more than limits->archive_entries, which is an error
+ * otherwise: no image has as many.
  */
-int archive_index_read(struct archive_index *x, int fd, uint64_t at, uint64_t size,
+int archive_index_read(struct archive_index *x, int fd, uint64_t at, uint64_t size, bool detect,
 	const struct image_limits *limits, struct err *err);
+
+/* Refuse names that lead out of an archive; with `layout`, blobs that are no plain files. */
+int archive_index_check(const struct archive_index *x, bool layout, struct err *err);
 void archive_index_finish(struct archive_index *x);
+
+/* The first file whose path begins with `prefix`; NULL: none. */
+const struct archive_file *archive_index_first(const struct archive_index *x, const char *prefix);
 
 const struct archive_file *archive_index_find(const struct archive_index *x, const char *path);
 

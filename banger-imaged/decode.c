@@ -9,7 +9,8 @@
 
 const char *compression_name(enum compression c)
 {
-	static const char *const names[] = { "plain tar", "gzip", "zstd", "xz", "anything" };
+	static const char *const names[] = { "plain tar", "gzip", "zstd", "xz", "anything",
+		"bytes" };
 
 	return names[c];
 }
@@ -46,6 +47,8 @@ static int begin(struct decoder *d, enum compression *c, struct err *err)
 	is = compression_of(d->buf, d->n);
 	if (*c == COMPRESSION_ANY)
 		*c = is;
+	if (*c == COMPRESSION_RAW)
+		*c = is = COMPRESSION_NONE;
 	if (*c != is)
 		return err_set(err, ERR_bad_input, "it is said to be %s, and is %s",
 			compression_name(*c),

@@ -15,6 +15,7 @@ enum compression {
 	COMPRESSION_ZSTD,
 	COMPRESSION_XZ,
 	COMPRESSION_ANY, /* whatever the bytes say */
+	COMPRESSION_RAW, /* the bytes as they are */
 };
 
 const char *compression_name(enum compression c);

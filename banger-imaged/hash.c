@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "banger-imaged/hash.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 
@@ -9,8 +10,11 @@
 int hash_init(struct hash *h, const digest *like, struct err *err)
 {
 	bool sha512 = like && str_starts(like->s, "sha512:");
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	EVP_MD_CTX *md;
 
+	/* Left alone it opens a configuration file by its path, which a worker cannot. */
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	md = EVP_MD_CTX_new();
 	if (!md || EVP_DigestInit_ex(md, sha512 ? EVP_sha512() : EVP_sha256(), NULL) != 1) {
 		EVP_MD_CTX_free(md);
 		return err_set(err, ERR_operation_failed, "cannot start a digest");

@@ -68,7 +68,8 @@ static int open_image(struct import *i, const char *reference, struct err *err)
 	int r;
 
 	r = s->ch ? store_open_directory(s->ch, &i->store, err)
-		  : store_open_archive(s->fd, s->at, s->size, i->limits, &i->store, err);
+		  : store_open_archive(s->fd, s->at, s->size, s->kind == image_kind_oci_archive,
+			    i->limits, &i->store, err);
 	if (r < 0)
 		return -1;
 	return s->kind == image_kind_docker_archive
@@ -125,7 +126,9 @@ static int unpack_item(struct import *i, struct layer *l, struct err *err)
 	if (tar_open(&flow.flow, i->limits, &t, err) < 0)
 		return -1;
 	if (layer_apply(l, t, err) < 0)
-		return err_wrap(err, "%s", i->items[l->number - 1].name);
+		return pipeline_failed(i->pipeline)
+			       ? -1
+			       : err_wrap(err, "%s", i->items[l->number - 1].name);
 	return pipeline_next(i->pipeline, err);
 }
 

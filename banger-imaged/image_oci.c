@@ -88,8 +88,9 @@ static int take_layers(struct store *s, const struct manifest *m, struct image *
 			return err_wrap(err, "a layer of the image");
 		if (l->blob.size != d->size)
 			return err_set(err, ERR_bad_input,
-				"layer %s has %llu bytes, not %llu as the image says", d->digest.s,
-				(unsigned long long)l->blob.size, (unsigned long long)d->size);
+				"layer %s: its size is %llu bytes, not %llu as the image says",
+				d->digest.s, (unsigned long long)l->blob.size,
+				(unsigned long long)d->size);
 		l->compression = d->compression;
 		l->has_digest = true;
 		l->digest = d->digest;

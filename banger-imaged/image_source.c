@@ -4,13 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "banger-imaged/archive_index.h"
 #include "banger-imaged/ext4_data.h"
 #include "banger-imaged/flow.h"
-#include "banger-imaged/store.h"
 #include "banger-imaged/tar.h"
 #include "common/fd.h"
 #include "common/ipc.h"
@@ -124,17 +122,18 @@ static int peek_rootfs(
 
 static int detect_kind(struct image_source *s, const struct image_limits *limits, struct err *err)
 {
-	_cleanup_(store_closep) struct store *store = NULL;
+	struct archive_index x = { 0 };
 
-	if (store_open_archive(s->fd, s->at, s->size, limits, &store, err) < 0)
+	if (archive_index_read(&x, s->fd, s->at, s->size, true, limits, err) < 0)
 		return err_wrap(err, "the input is neither an image nor a tar archive");
 	s->kind = image_kind_rootfs;
-	if (store_is_rootfs(store))
-		return 0;
-	if (store_has(store, "oci-layout") || store_has(store, "index.json"))
+	if (!x.rootfs &&
+		(archive_index_find(&x, "oci-layout") || archive_index_find(&x, "index.json") ||
+			archive_index_first(&x, "blobs/sha256/")))
 		s->kind = image_kind_oci_archive;
-	else if (store_has(store, "manifest.json"))
+	else if (!x.rootfs && archive_index_find(&x, "manifest.json"))
 		s->kind = image_kind_docker_archive;
+	archive_index_finish(&x);
 	return 0;
 }
 
@@ -178,7 +177,7 @@ static int open_pipe(struct image_source *s, enum image_kind kind, struct spool 
 	struct input in;
 
 	input_pipe(&in, s->fd, -1);
-	if (spool_input(spool, &in, COMPRESSION_NONE, progress, limits, &s->size, err) < 0)
+	if (spool_input(spool, &in, COMPRESSION_RAW, progress, limits, &s->size, err) < 0)
 		return -1;
 	s->fd = spool->fd;
 	s->at = at;
@@ -188,11 +187,6 @@ static int open_pipe(struct image_source *s, enum image_kind kind, struct spool 
 static int open_directory(
 	struct image_source *s, enum image_kind kind, int *source, struct err *err)
 {
-	socklen_t n = sizeof(int);
-	int type = 0;
-
-	if (getsockopt(*source, SOL_SOCKET, SO_TYPE, &type, &n) < 0 || type != SOCK_SEQPACKET)
-		return err_set(err, ERR_bad_request, "the source is a socket that serves no files");
 	if (kind != image_kind_auto && kind != image_kind_oci_layout)
 		return err_set(err, ERR_bad_request, "a directory can only be an OCI image layout");
 	s->kind = image_kind_oci_layout;

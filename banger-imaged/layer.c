@@ -206,6 +206,9 @@ int layer_apply(struct layer *l, struct tar *t, struct err *err)
 	for (;;) {
 		if (tar_next(t, &e, err) < 0)
 			return -1;
+		/* Layers without an end exist, and their digests say that they are whole. */
+		if (!e && !l->whiteouts && !tar_has_end(t))
+			return err_set(err, ERR_bad_input, "the tar archive has no end");
 		if (!e)
 			return tar_drain(t, err);
 		if (l->entries++ >= l->limits->entries)

@@ -70,22 +70,33 @@ static void prune(struct tree *t, struct node *dir, uint16_t layer)
 	}
 }
 
+/* The directory that a whiteout stands in; *ret NULL when there is nothing of lower layers: no such
+ * directory, or something that this layer put in its place. */
+static int find_directory(const struct tree *t, const char *path, const char *end, uint16_t layer,
+	struct node **ret, struct err *err)
+{
+	struct node *n = tree_root(t);
+	const char *at = path, *name;
+	size_t len;
+
+	while (n && S_ISDIR(n->inode->mode) && layer_path_next(&at, &name, &len) && name < end)
+		n = tree_find(t, n, name, len);
+	if (n && !S_ISDIR(n->inode->mode) && n->layer != layer)
+		return err_set(err, ERR_bad_input, "'%s': a whiteout below '%.*s', no directory",
+			path, (int)n->name_len, n->name);
+	*ret = n && S_ISDIR(n->inode->mode) ? n : NULL;
+	return 0;
+}
+
 static int white_out(struct tree *t, const char *path, const char *name, size_t len, uint16_t layer,
 	struct err *err)
 {
-	char parent[TAR_PATH_MAX];
-	size_t parent_len = (size_t)(name - path);
-	struct node *dir, *n;
+	struct node *dir = NULL, *n;
 
-	memcpy(parent, path, parent_len);
-	parent[parent_len] = '\0';
-	if (layer_path_find(t, parent, &dir, err) < 0)
+	if (find_directory(t, path, name, layer, &dir, err) < 0)
 		return -1;
 	if (!dir)
 		return 0;
-	if (!S_ISDIR(dir->inode->mode))
-		return err_set(
-			err, ERR_bad_input, "'%s': a whiteout in what is no directory", path);
 	if (len == strlen(OPAQUE) && memcmp(name, OPAQUE, len) == 0) {
 		prune(t, dir, layer);
 		return 0;

@@ -106,8 +106,8 @@ static int check_document(
 	if (take_text(o, "mediaType", own, sizeof(own), err) < 0)
 		return -1;
 	if (own[0] && type[0] && strcmp(own, type) != 0)
-		return err_set(err, ERR_bad_input, "the %s calls itself '%s', and was called '%s'",
-			what, own, type);
+		return err_set(err, ERR_bad_input,
+			"the %s has the media type '%s', and was called '%s'", what, own, type);
 	if (json_object_object_get_ex(o, "manifests", NULL) &&
 		(json_object_object_get_ex(o, "layers", NULL) ||
 			json_object_object_get_ex(o, "config", NULL)))

@@ -357,6 +357,16 @@ int pipeline_next(struct pipeline *p, struct err *err)
 	return bad ? failed(p, err) : 0;
 }
 
+bool pipeline_failed(struct pipeline *p)
+{
+	bool r;
+
+	pthread_mutex_lock(&p->lock);
+	r = p->failed;
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
 struct flow *pipeline_flow(struct pipeline *p)
 {
 	return &p->flow;

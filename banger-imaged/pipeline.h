@@ -46,5 +46,8 @@ struct flow *pipeline_flow(struct pipeline *p);
 /* After the stream's end: wait for the item's checks and go on to the next. */
 int pipeline_next(struct pipeline *p, struct err *err);
 
+/* Whether a stage failed: then the error names its item already, which may not be the caller's. */
+bool pipeline_failed(struct pipeline *p);
+
 /* Stored bytes that were decompressed so far, for progress. */
 uint64_t pipeline_taken(struct pipeline *p);

@@ -24,16 +24,17 @@ struct store {
 	uint32_t n_fds;
 };
 
-int store_open_archive(int fd, uint64_t at, uint64_t size, const struct image_limits *limits,
-	struct store **ret, struct err *err)
+int store_open_archive(int fd, uint64_t at, uint64_t size, bool layout,
+	const struct image_limits *limits, struct store **ret, struct err *err)
 {
 	struct store *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot read the archive");
 	s->fd = fd;
-	if (archive_index_read(&s->index, fd, at, size, limits, err) < 0) {
-		free(s);
+	if (archive_index_read(&s->index, fd, at, size, false, limits, err) < 0 ||
+		archive_index_check(&s->index, layout, err) < 0) {
+		store_close(s);
 		return -1;
 	}
 	*ret = s;
@@ -64,16 +65,6 @@ void store_close(struct store *s)
 	fd_close_many(s->fds, s->n_fds);
 	free(s->fds);
 	free(s);
-}
-
-bool store_has(const struct store *s, const char *path)
-{
-	return archive_index_find(&s->index, path) != NULL;
-}
-
-bool store_is_rootfs(const struct store *s)
-{
-	return s->index.rootfs;
 }
 
 /* What the CLI sent is checked as if an attacker had: it must be readable, and a plain file. */
@@ -160,7 +151,7 @@ int store_load(struct store *s, const char *path, const digest *want, uint64_t s
 		return -1;
 	if (size != STORE_ANY_SIZE && b.size != size)
 		return err_set(err, ERR_bad_input,
-			"'%s' has %llu bytes, not %llu as the image says", path,
+			"'%s': its size is %llu bytes, not %llu as the image says", path,
 			(unsigned long long)b.size, (unsigned long long)size);
 	if (b.size > limits->manifest)
 		return err_set(err, ERR_bad_input, "'%s' is larger than %u MiB", path,

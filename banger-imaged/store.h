@@ -18,9 +18,10 @@ struct blob {
 	uint64_t at, size;
 };
 
-/* The archive is [at, at + size) of fd, which stays the caller's. Its entries are read once. */
-int store_open_archive(int fd, uint64_t at, uint64_t size, const struct image_limits *limits,
-	struct store **ret, struct err *err);
+/* The archive is [at, at + size) of fd, which stays the caller's. Its entries are read once;
+ * `layout` says that it is to hold an OCI layout, whose blobs must be plain files. */
+int store_open_archive(int fd, uint64_t at, uint64_t size, bool layout,
+	const struct image_limits *limits, struct store **ret, struct err *err);
 /* `ch` speaks `source` (common/proto/source.tbl.h) and stays the caller's. */
 int store_open_directory(struct ipc *ch, struct store **ret, struct err *err);
 void store_close(struct store *s); /* NULL is allowed */
@@ -28,12 +29,6 @@ static inline void store_closep(struct store **s)
 {
 	store_close(*s);
 }
-
-/* Whether an archive has such a file. */
-bool store_has(const struct store *s, const char *path);
-
-/* True when the archive's beginning showed it to be a root file system: it was not read on. */
-bool store_is_rootfs(const struct store *s);
 
 /* A regular file by its path; not_found when there is none, bad_input when it is something else or
  * stands there twice. */

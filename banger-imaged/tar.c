@@ -20,7 +20,7 @@ struct tar {
 	uint64_t padding;    /* behind them */
 	uint32_t segment;    /* the one that is being read … */
 	uint64_t segment_at; /* … and how much of it was */
-	bool ended;
+	bool ended, marked;
 	struct pax global, local;
 	struct sparse_map map;
 	struct tar_entry entry;
@@ -188,6 +188,7 @@ static int take_header(struct tar *t, uint8_t block[TAR_BLOCK], struct tar_heade
 			if (begun)
 				return truncated(err);
 			*ret_end = true;
+			t->marked = !eof;
 			return 0;
 		}
 		if (tar_header_parse(block, h, err) < 0)
@@ -434,6 +435,11 @@ int tar_data(
 		t->segment_at = 0;
 	}
 	return 0;
+}
+
+bool tar_has_end(const struct tar *t)
+{
+	return t->marked;
 }
 
 int tar_drain(struct tar *t, struct err *err)

@@ -78,6 +78,9 @@ int tar_next(struct tar *t, const struct tar_entry **ret, struct err *err);
 int tar_data(
 	struct tar *t, uint64_t *ret_offset, const uint8_t **ret_p, size_t *ret_n, struct err *err);
 
+/* After tar_next() gave NULL: whether the archive's end was marked, so that nothing is missing. */
+bool tar_has_end(const struct tar *t);
+
 /* After tar_next() gave NULL: read the stream to its end (what stands behind the archive's end is
  * nobody's). */
 int tar_drain(struct tar *t, struct err *err);

@@ -142,6 +142,23 @@ static int take_xattr(struct pax *pax, const char *name, size_t name_len, const 
 	return 0;
 }
 
+/* Of the namespaces that Linux has (xattr(7)). What else a tar brings (macOS writes "com.apple.…")
+ * no file system here takes, and container engines leave it out, too. */
+static bool xattr_is_linux(const char *name, size_t n)
+{
+	static const char *const namespaces[] = { "user.", "trusted.", "security." };
+	static const char *const acls[] = { "system.posix_acl_access", "system.posix_acl_default" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++)
+		if (n > strlen(namespaces[i]) &&
+			memcmp(name, namespaces[i], strlen(namespaces[i])) == 0)
+			return true;
+	for (size_t i = 0; i < ARRAY_SIZE(acls); i++)
+		if (n == strlen(acls[i]) && memcmp(name, acls[i], n) == 0)
+			return true;
+	return false;
+}
+
 static int sparse_number(struct pax *pax, const char *s, size_t n, struct err *err)
 {
 	uint64_t v;
@@ -263,7 +280,7 @@ static int take_record(struct pax *pax, const struct record *r, bool global,
 	if (key_is(r, "SCHILY.devminor"))
 		return take_id(r, &pax->has_minor, &pax->minor, UINT32_MAX, err);
 	name = key_after(r, "SCHILY.xattr.");
-	if (name)
+	if (name && xattr_is_linux(name, r->key_len - (size_t)(name - r->key)))
 		return take_xattr(pax, name, r->key_len - (size_t)(name - r->key), r, limits, err);
 	name = key_after(r, "GNU.sparse.");
 	if (name)

@@ -35,7 +35,7 @@ static const struct confine_rlimit rlimits[] = {
 #endif
 	{ RLIMIT_CPU, 3600 },
 	{ RLIMIT_FSIZE, (rlim_t)1 << 40 },
-	{ RLIMIT_NOFILE, 64 },
+	{ RLIMIT_NOFILE, 256 }, /* an OCI layout's layers, 128, are open at once */
 	{ RLIMIT_CORE, 0 },
 };
 

@@ -220,6 +220,7 @@ CALL(ftruncate)
 CALL(fallocate)
 CALL(fsync)
 CALL(fdatasync)
+CALL(eventfd2)
 END_GROUP(worker_own)
 
 PROFILE(netd)
