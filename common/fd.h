@@ -7,11 +7,12 @@
 
 #include "common/err.h"
 
-#define TAKE_FD(fd)               \
-	__extension__({           \
-		int take_ = (fd); \
-		(fd) = -1;        \
-		take_;            \
+#define TAKE_FD(fd)                    \
+	__extension__({                \
+		int *take_at_ = &(fd); \
+		int take_ = *take_at_; \
+		*take_at_ = -1;        \
+		take_;                 \
 	})
 
 /* Close *fd if it is open and set it to -1; errno is kept. */

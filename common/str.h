@@ -13,11 +13,12 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Take a pointer out of a variable that a _cleanup_ would free. */
-#define TAKE_PTR(p)                      \
-	__extension__({                  \
-		__auto_type take_ = (p); \
-		(p) = NULL;              \
-		take_;                   \
+#define TAKE_PTR(p)                            \
+	__extension__({                        \
+		__auto_type take_at_ = &(p);   \
+		__auto_type take_ = *take_at_; \
+		*take_at_ = NULL;              \
+		take_;                         \
 	})
 
 #define _cleanup_(f) __attribute__((cleanup(f)))

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "common/err.h"
+#include "common/fd.h"
 #include "common/str.h"
 
 static void test_numbers(void **state)
@@ -95,6 +96,25 @@ static void test_errors(void **state)
 	assert_int_equal(err_code_from_name("nonsense"), ERR__count);
 }
 
+/* The argument is evaluated once: fds[next++] is taken, not its neighbour. */
+static void test_take(void **state)
+{
+	int fds[3] = { 7, 8, 9 };
+	char a[] = "a", b[] = "b", *p[2] = { a, b };
+	size_t next = 0;
+
+	(void)state;
+	assert_int_equal(TAKE_FD(fds[next++]), 7);
+	assert_int_equal(next, 1);
+	assert_int_equal(fds[0], -1);
+	assert_int_equal(fds[1], 8);
+	next = 0;
+	assert_ptr_equal(TAKE_PTR(p[next++]), a);
+	assert_int_equal(next, 1);
+	assert_null(p[0]);
+	assert_ptr_equal(p[1], b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +122,7 @@ int main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_take),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
