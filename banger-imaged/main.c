@@ -29,8 +29,9 @@ static const struct confine_path loader_paths[] = {
 #endif
 };
 
+/* Workers cannot raise them again. */
 static const struct confine_rlimit rlimits[] = {
-	{ RLIMIT_NOFILE, 64 },
+	{ RLIMIT_NOFILE, 256 },
 	{ RLIMIT_CORE, 0 },
 };
 

@@ -131,9 +131,7 @@ static void note_end(struct server *s, pid_t pid, int status)
 	if (WIFSIGNALED(status))
 		log_warning("worker %d was killed by signal %d%s", (int)pid, WTERMSIG(status),
 			WTERMSIG(status) == SIGSYS ? " (a forbidden system call)" : "");
-	else if (WEXITSTATUS(status) == WORKER_EXIT_CANCELLED)
-		log_info("worker %d: the job was cancelled", (int)pid);
-	else if (WEXITSTATUS(status) != 0)
+	else if (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != WORKER_EXIT_CLOSED)
 		log_warning("worker %d ended with status %d", (int)pid, WEXITSTATUS(status));
 	else
 		log_debug("worker %d ended", (int)pid);

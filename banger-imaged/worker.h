@@ -8,6 +8,6 @@
  * job's socket here. */
 #define WORKER_FD 3
 
-/* It ends with 0 when the job was answered, 1 when it could not serve, and with this when the
- * job's socket closed under it. */
-#define WORKER_EXIT_CANCELLED 3
+/* It ends with 0 when the job was answered, 1 when it could not serve, and with this when the job's
+ * socket closed: under its work, or as soon as the answer was read. */
+#define WORKER_EXIT_CLOSED 3

@@ -5,9 +5,9 @@
  */
 #include <errno.h>
 #include <locale.h>
+#include <openssl/crypto.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -52,6 +52,18 @@ static int parse_mode(const char *s, enum confine_mode *ret)
 	return 0;
 }
 
+/* What libraries would read from files once they are used. */
+static int warm_up(struct err *err)
+{
+	/* libarchive reads pax names, which are UTF-8, by the locale. */
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		return err_set(err, ERR_operation_failed, "the locale C.UTF-8 is not there");
+	/* Digests need nothing of the host's OpenSSL configuration. */
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+		return err_set(err, ERR_operation_failed, "cannot start libcrypto");
+	return 0;
+}
+
 static int confine(enum confine_mode mode, struct err *err)
 {
 	struct confine c = {
@@ -65,9 +77,6 @@ static int confine(enum confine_mode mode, struct err *err)
 	return confine_apply(&c, err);
 }
 
-/* Set once the job was answered: then the peer may close as it likes. */
-static atomic_bool answered;
-
 /* The job is cancelled by closing its socket; the job's thread may be deep inside a library. */
 static void *watch(void *arg)
 {
@@ -75,7 +84,7 @@ static void *watch(void *arg)
 
 	while (poll(&p, 1, -1) < 0 && errno == EINTR)
 		;
-	_exit(atomic_load(&answered) ? 0 : WORKER_EXIT_CANCELLED);
+	_exit(WORKER_EXIT_CLOSED);
 }
 
 static int start_watch(struct err *err)
@@ -102,7 +111,6 @@ static int serve(struct err *err)
 	if (start_watch(err) < 0 || ipc_open(WORKER_FD, &job_protocol, &ch, err) < 0)
 		return -1;
 	r = job_serve(ch, err);
-	atomic_store(&answered, r > 0);
 	ipc_close(ch);
 	return r < 0 ? -1 : 0;
 }
@@ -122,9 +130,7 @@ int main(int argc, char **argv)
 	}
 	log_init(WORKER_PROGRAM, (enum log_level)level);
 	fd_close_all_but(keep, ARRAY_SIZE(keep));
-	/* libarchive reads pax names, which are UTF-8, by the locale. */
-	setlocale(LC_CTYPE, "C.UTF-8");
-	if (confine(mode, &err) < 0 || serve(&err) < 0) {
+	if (warm_up(&err) < 0 || confine(mode, &err) < 0 || serve(&err) < 0) {
 		log_error("%s", err.msg);
 		return 1;
 	}

@@ -242,6 +242,72 @@ static void test_real_packages(void **state)
 	}
 }
 
+/* Import an image from `source` (taken): 0, or the error's code. */
+static enum err_code import_image(struct suite *s, int source, struct job_image_import_out *out)
+{
+	struct job_image_import_in in = {
+		.verify_diff_ids = true,
+		.source = source,
+		.target = fixture_fd(NULL),
+		.spool = fixture_fd(NULL),
+	};
+	struct notices notices = { 0 };
+	struct err err = ERR_INIT;
+	struct ipc *ch;
+	int r;
+
+	ch = job(s, NULL, &err);
+	assert_non_null(ch);
+	r = ipc_call_long(ch, job_msg_image_import, &in, out, on_notice, &notices, -1, 60000, &err);
+	/* The views in `out` ended with the channel; the rest stays. */
+	ipc_close(ch);
+	close(in.source);
+	close(in.target);
+	close(in.spool);
+	return r < 0 ? err.code : ERR_none;
+}
+
+static void test_image(void **state)
+{
+	struct fixture_file files[] = {
+		{ "a", { (uint8_t *)"hello", 5 }, NULL },
+		{ "dir/\xc3\xa4", { (uint8_t *)"world", 5 }, NULL },
+		{ "link", { NULL, 0 }, "a" },
+		{ NULL, { NULL, 0 }, NULL },
+	};
+	struct blob tar = fixture_tar(files), packed = fixture_compress(&tar, "gzip");
+	struct job_image_import_out file, pipe_, gzip;
+	int p[2];
+
+	assert_int_equal(import_image(*state, fixture_fd(&tar), &file), ERR_none);
+	assert_int_equal(file.entries, 4);
+	assert_int_equal(import_image(*state, fixture_fd(&packed), &gzip), ERR_none);
+	assert_string_not_equal(file.id.s, gzip.id.s);
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	assert_true(tar.n <= 131072 && fcntl(p[1], F_SETPIPE_SZ, 1 << 17) >= 0);
+	assert_int_equal(fd_write_full(p[1], tar.p, tar.n), 0);
+	close(p[1]);
+	assert_int_equal(import_image(*state, p[0], &pipe_), ERR_none);
+	assert_string_equal(file.id.s, pipe_.id.s);
+	assert_int_equal(file.size, pipe_.size);
+	free(tar.p);
+	free(packed.p);
+}
+
+/* A directory that nobody serves, and bytes that are no image. */
+static void test_bad_image(void **state)
+{
+	struct blob junk = { (uint8_t *)"no image at all", 15 };
+	struct job_image_import_out out;
+	struct err err = ERR_INIT;
+	int sv[2];
+
+	assert_int_equal(frame_pair(sv, &err), 0);
+	close(sv[1]);
+	assert_int_equal(import_image(*state, sv[0], &out), ERR_unavailable);
+	assert_int_equal(import_image(*state, fixture_fd(&junk), &out), ERR_bad_input);
+}
+
 static void test_bad_kernel(void **state)
 {
 	struct job_kernel_import_out out;
@@ -455,6 +521,8 @@ int main(int argc, char **argv)
 		TEST(test_import),
 		TEST(test_real_packages),
 		TEST(test_bad_kernel),
+		TEST(test_image),
+		TEST(test_bad_image),
 		TEST(test_cancel),
 		TEST(test_busy),
 		TEST(test_not_a_job_socket),
