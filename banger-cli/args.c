@@ -132,7 +132,8 @@ static int unknown_option(const struct parser *p, const char *name, size_t n, st
 	if (s.best)
 		return err_set(err, ERR_bad_request,
 			"there is no option '--%.*s'; did you mean --%s?", (int)n, name, s.best);
-	return err_set(err, ERR_bad_request, "there is no option '--%.*s'", (int)n, name);
+	return err_set(
+		err, ERR_bad_request, "there is no option '--%.*s'", n < 80 ? (int)n : 80, name);
 }
 
 static int long_option(struct parser *p, const char *arg, struct err *err)
@@ -210,8 +211,8 @@ static int unexpected(const struct parser *p, const char *word, struct err *err)
 		has_rest = has_rest || (p->defs[i].kind == DEF_operand && is_rest(&p->defs[i]));
 	if (has_rest)
 		return err_set(err, ERR_bad_request,
-			"'%s' is one word too many: a command goes behind \"--\"", word);
-	return err_set(err, ERR_bad_request, "'%s' is one word too many", word);
+			"'%.80s' is one word too many: a command goes behind \"--\"", word);
+	return err_set(err, ERR_bad_request, "'%.80s' is one word too many", word);
 }
 
 static int store_operand(
@@ -275,6 +276,12 @@ static int unknown_word(const struct parser *p, const char *word, struct err *er
 	struct suggestion s = { .word = word };
 	const char *kind = out->in_group ? "command" : "group or command", *where = "";
 
+	/* A verb without its group is the likeliest mistake. */
+	for (size_t i = 0; !out->in_group && i < COMMAND__count; i++)
+		if (command_find(commands[i].group, word) == &commands[i])
+			return err_set(err, ERR_bad_request,
+				"there is no %s '%s'; did you mean '%s %s'?", kind, word,
+				groups[commands[i].group].name, commands[i].verb);
 	for (unsigned i = 0; !out->in_group && i < GROUP__count; i++)
 		suggest(&s, groups[i].name);
 	for (size_t i = 0; i < COMMAND__count; i++)
@@ -282,17 +289,9 @@ static int unknown_word(const struct parser *p, const char *word, struct err *er
 			suggest(&s, commands[i].verb);
 	if (out->in_group)
 		where = groups[out->group].name;
-	if (s.best)
-		return err_set(err, ERR_bad_request, "there is no %s '%s%s%s'; did you mean '%s'?",
-			kind, where, *where ? " " : "", word, s.best);
-	/* A verb without its group is the likeliest mistake. */
-	for (size_t i = 0; !out->in_group && i < COMMAND__count; i++)
-		if (command_find(commands[i].group, word) == &commands[i])
-			return err_set(err, ERR_bad_request,
-				"there is no %s '%s'; did you mean '%s %s'?", kind, word,
-				groups[commands[i].group].name, commands[i].verb);
-	return err_set(err, ERR_bad_request, "there is no %s '%s%s%s'", kind, where,
-		*where ? " " : "", word);
+	return err_set(err, ERR_bad_request, "there is no %s '%s%s%.80s'%s%s%s", kind, where,
+		*where ? " " : "", word, s.best ? "; did you mean '" : "", s.best ? s.best : "",
+		s.best ? "'?" : "");
 }
 
 /* A group's or a command's name; options before the command are global. */

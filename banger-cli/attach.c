@@ -84,9 +84,15 @@ int attach_run(struct cli *cli, struct client *c, const struct attach *a, struct
 	int signo;
 
 	if (!params ||
-		client_send(c, RPC_METHOD_vm_exec, params, NULL, 0, false, &request, err) < 0 ||
-		client_wait(c, request, &wait, &reply, err) < 0)
+		client_send(c, RPC_METHOD_vm_exec, params, NULL, 0, false, &request, err) < 0)
 		return -1;
+	if (client_wait(c, request, &wait, &reply, err) < 0) {
+		if (err->code == ERR_no_command)
+			cli->failure = EXIT_NOT_FOUND;
+		else if (err->code == ERR_not_executable)
+			cli->failure = EXIT_NOT_EXECUTABLE;
+		return -1;
+	}
 	if (reply.fd < 0)
 		return err_set(err, ERR_protocol, "the daemon gave no stream for the command");
 	session = (struct session){

@@ -17,6 +17,7 @@
 #include "banger-cli/text.h"
 #include "common/codec.h"
 #include "common/fd.h"
+#include "common/json.h"
 #include "common/str.h"
 
 /* No honest answer is longer: some 20,000 VMs in one list. */
@@ -314,28 +315,19 @@ static int on_answer(struct client *c, struct json_object *o, struct err *err)
 
 static int on_line(struct client *c, const char *line, size_t n, struct err *err)
 {
-	struct json_tokener *tok = json_tokener_new_ex(DEPTH_MAX);
-	struct json_object *o;
+	_cleanup_json_ struct json_object *o = NULL;
+	struct err why = ERR_INIT;
 	const char *method;
-	bool whole;
-	int r = 0;
 
-	if (!tok)
-		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot read an answer");
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
-	/* With its newline, which ends a number at the top level too. */
-	o = json_tokener_parse_ex(tok, line, (int)n);
-	whole = json_tokener_get_error(tok) == json_tokener_success;
-	json_tokener_free(tok);
+	if (json_parse(line, n, DEPTH_MAX, &o, &why) < 0 ||
+		!json_object_is_type(o, json_type_object))
+		return broken(err, "with what is no JSON object");
 	method = object_text(o, "method");
-	if (!whole || !json_object_is_type(o, json_type_object))
-		r = broken(err, "with what is no JSON object");
-	else if (method && strcmp(method, "progress") == 0)
+	if (!method)
+		return on_answer(c, o, err);
+	if (strcmp(method, "progress") == 0)
 		on_progress(c, object_child(o, "params"));
-	else if (!method)
-		r = on_answer(c, o, err);
-	json_object_put(o);
-	return r;
+	return 0;
 }
 
 static int on_bytes(struct client *c, size_t old_len, struct err *err)
@@ -344,7 +336,7 @@ static int on_bytes(struct client *c, size_t old_len, struct err *err)
 	size_t scanned = old_len;
 
 	while ((newline = memchr(c->in + scanned, '\n', c->in_len - scanned))) {
-		if (on_line(c, start, (size_t)(newline + 1 - start), err) < 0)
+		if (on_line(c, start, (size_t)(newline - start), err) < 0)
 			return -1;
 		start = newline + 1;
 		scanned = (size_t)(start - c->in);

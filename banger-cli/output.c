@@ -34,18 +34,34 @@ int output_json(struct json_object *o, struct err *err)
 	return 0;
 }
 
-const char *output_time(struct json_object *o, const char *name, char buf[64])
+/* Seconds since the epoch, from a number or from a text as of RFC 3339 in UTC; -1: neither. */
+static time_t seconds_of(struct json_object *value)
 {
-	const char *text = object_text(o, name);
-	int64_t seconds = object_number(o, name, -1);
-	time_t t = (time_t)seconds;
+	struct tm tm = { 0 };
+	const char *end;
+
+	if (json_object_is_type(value, json_type_int))
+		return (time_t)json_object_get_int64(value);
+	if (!json_object_is_type(value, json_type_string))
+		return -1;
+	end = strptime(json_object_get_string(value), "%Y-%m-%dT%H:%M:%S", &tm);
+	return end && strcmp(end, "Z") == 0 ? timegm(&tm) : -1;
+}
+
+static bool local_time(struct json_object *value, char buf[64])
+{
+	time_t t = seconds_of(value);
 	struct tm tm;
 
-	if (text) {
-		snprintf(buf, 64, "%s", text);
-		return buf;
-	}
-	if (seconds <= 0 || !localtime_r(&t, &tm) || strftime(buf, 64, "%F %R", &tm) == 0)
+	return t > 0 && localtime_r(&t, &tm) && strftime(buf, 64, "%F %R", &tm) > 0;
+}
+
+const char *output_time(struct json_object *o, const char *name, char buf[64])
+{
+	struct json_object *value;
+
+	if (!json_object_is_type(o, json_type_object) ||
+		!json_object_object_get_ex(o, name, &value) || !local_time(value, buf))
 		buf[0] = '\0';
 	return buf;
 }
@@ -55,15 +71,8 @@ static char *one_line(const char *name, struct json_object *value)
 {
 	char buf[64];
 
-	if (str_ends(name, "_at") && json_object_is_type(value, json_type_int)) {
-		struct json_object *o = json_object_new_object();
-		char *copy;
-
-		json_object_object_add(o, name, json_object_get(value));
-		copy = text_clean(output_time(o, name, buf));
-		json_object_put(o);
-		return copy;
-	}
+	if (str_ends(name, "_at") && local_time(value, buf))
+		return strdup(buf);
 	if (json_object_is_type(value, json_type_string))
 		return text_clean(json_object_get_string(value));
 	if (json_object_is_type(value, json_type_boolean))

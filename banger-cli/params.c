@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "banger-cli/text.h"
 #include "common/str.h"
 
 void params_init(struct params *p)
 {
-	p->object = json_object_new_object();
+	*p = (struct params){ .object = json_object_new_object() };
 	p->failed = !p->object;
 }
 
@@ -23,9 +24,16 @@ static void add(struct params *p, const char *name, struct json_object *value)
 	p->failed = true;
 }
 
+static bool is_text(struct params *p, const char *s)
+{
+	p->not_utf8 = p->not_utf8 || !text_is_utf8(s);
+	p->failed = p->failed || p->not_utf8;
+	return !p->not_utf8;
+}
+
 void params_text(struct params *p, const char *name, const char *value)
 {
-	if (value)
+	if (value && is_text(p, value))
 		add(p, name, json_object_new_string(value));
 }
 
@@ -45,6 +53,8 @@ void params_word(struct params *p, const char *name, const char *word)
 {
 	struct json_object *list = NULL, *item;
 
+	if (!is_text(p, word))
+		return;
 	if (!p->failed && !json_object_object_get_ex(p->object, name, &list)) {
 		list = json_object_new_array();
 		add(p, name, list);
@@ -91,6 +101,10 @@ struct json_object *params_finish(struct params *p, struct err *err)
 	if (!p->failed)
 		return TAKE_PTR(p->object);
 	json_object_put(TAKE_PTR(p->object));
+	if (p->not_utf8) {
+		err_set(err, ERR_bad_request, "an argument or a variable is not valid UTF-8");
+		return NULL;
+	}
 	err_sys(err, ERR_operation_failed, ENOMEM, "cannot write a request");
 	return NULL;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The parameters of a request, built member by member. A failure (memory) is kept and told once, by
- * params_finish(). Every function but params_init() takes one that was initialised.
+ * The parameters of a request, built member by member. A failure (memory, text that is not UTF-8,
+ * as JSON must be) is kept and told once, by params_finish(). Every function but params_init()
+ * takes one that was initialised.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +16,7 @@ struct json_object;
 struct params {
 	struct json_object *object;
 	bool failed;
+	bool not_utf8;
 };
 
 void params_init(struct params *p);

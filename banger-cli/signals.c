@@ -25,7 +25,7 @@ int signals_open(int *ret_fd, struct err *err)
 	if (fd < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot watch for signals");
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
 	*ret_fd = fd;
 	return 0;
 }

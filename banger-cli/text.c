@@ -76,6 +76,18 @@ char *text_clean(const char *s)
 	return copy;
 }
 
+bool text_is_utf8(const char *s)
+{
+	for (size_t n; *s; s += n) {
+		uint32_t c;
+
+		n = decode((const unsigned char *)s, &c);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
 size_t text_width(const char *s)
 {
 	size_t n = 0;

@@ -4,6 +4,7 @@
  * Text from the daemon, from images and from guests on its way to a terminal: names, messages and
  * addresses that others chose.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 /* A heap copy of s with what could drive a terminal or deceive its reader replaced by '?': control
@@ -13,6 +14,8 @@ char *text_clean(const char *s);
 
 /* The same in place. */
 void text_clean_in_place(char *s);
+
+bool text_is_utf8(const char *s);
 
 /* Columns of cleaned text: one for each character. */
 size_t text_width(const char *s);

@@ -60,14 +60,14 @@ static int parse_choice(enum arg_type type, const char *s, int *ret, struct err 
 		str_format(all + used, sizeof(all) - used, "%s%s", i > 0 ? ", " : "", words[i]);
 		used += strlen(all + used);
 	}
-	return err_set(err, ERR_bad_request, "'%s' is not one of: %s", s, all);
+	return err_set(err, ERR_bad_request, "'%.80s' is not one of: %s", s, all);
 }
 
 static int parse_number(const char *s, uint64_t min, uint64_t max, uint64_t *ret, struct err *err)
 {
 	if (str_to_u64(s, min, max, ret))
 		return 0;
-	return err_set(err, ERR_bad_request, "'%s' is not a whole number from %llu to %llu", s,
+	return err_set(err, ERR_bad_request, "'%.80s' is not a whole number from %llu to %llu", s,
 		(unsigned long long)min, (unsigned long long)max);
 }
 
@@ -76,10 +76,10 @@ static int parse_size(const char *s, uint64_t *ret, struct err *err)
 	uint64_t v;
 
 	if (!str_to_size(s, &v))
-		return err_set(
-			err, ERR_bad_request, "'%s' is not a size above zero: write 512M, 8G…", s);
+		return err_set(err, ERR_bad_request,
+			"'%.80s' is not a size above zero: write 512M, 8G…", s);
 	if (v > SIZE_MAX_DISK)
-		return err_set(err, ERR_bad_request, "'%s' is more than 64T", s);
+		return err_set(err, ERR_bad_request, "'%.80s' is more than 64T", s);
 	*ret = v;
 	return 0;
 }
@@ -92,7 +92,7 @@ static int parse_memory(const char *s, uint32_t *ret, struct err *err)
 		return -1;
 	v = (v + MIB - 1) / MIB;
 	if (v < MEMORY_MIN || v > MEMORY_MAX)
-		return err_set(err, ERR_bad_request, "'%s' is not between 64M and 1T%s", s,
+		return err_set(err, ERR_bad_request, "'%.80s' is not between 64M and 1T%s", s,
 			strspn(s, "0123456789") == strlen(s) ? " (a bare number is bytes)" : "");
 	*ret = (uint32_t)v;
 	return 0;
@@ -116,7 +116,7 @@ static int parse_signal(const char *s, uint8_t *ret, struct err *err)
 		}
 	}
 	return err_set(err, ERR_bad_request,
-		"'%s' is not a signal: write TERM, KILL… or a number from 1 to 64", s);
+		"'%.80s' is not a signal: write TERM, KILL… or a number from 1 to 64", s);
 }
 
 static int parse_env(const char *s, const char **ret, struct err *err)
@@ -124,7 +124,7 @@ static int parse_env(const char *s, const char **ret, struct err *err)
 	size_t n = strcspn(s, "=");
 
 	if (n == 0)
-		return err_set(err, ERR_bad_request, "'%s' has no name: write NAME=value", s);
+		return err_set(err, ERR_bad_request, "'%.80s' has no name: write NAME=value", s);
 	*ret = s;
 	return 0;
 }
@@ -154,18 +154,20 @@ static int parse_text(enum arg_type type, const char *s, const char **ret, struc
 			TEXT_MAX);
 	if (type == ARG_vm_ref && !is_vm_ref(s))
 		return err_set(err, ERR_bad_request,
-			"'%s' is no VM's name or id: they have a-z, 0-9 and hyphens", s);
+			"'%.80s' is no VM's name or id: they have a-z, 0-9 and hyphens", s);
 	if ((type == ARG_image_ref || type == ARG_kernel_ref) && !is_object_ref(s))
-		return err_set(err, ERR_bad_request, "'%s' is no %s's name or id", s,
+		return err_set(err, ERR_bad_request, "'%.80s' is no %s's name or id", s,
 			type == ARG_image_ref ? "image" : "kernel");
 	if (type == ARG_vm_name && !vm_name_parse(s, &name))
 		return err_set(err, ERR_bad_request,
-			"'%s' is no name for a VM: 1 to 63 of a-z, 0-9 and inner hyphens, not only "
+			"'%.80s' is no name for a VM: 1 to 63 of a-z, 0-9 and inner hyphens, not "
+			"only "
 			"digits",
 			s);
 	if (type == ARG_ref_name && !is_object_ref(s))
 		return err_set(err, ERR_bad_request,
-			"'%s' is no good name: it begins with a letter or digit and goes on with "
+			"'%.80s' is no good name: it begins with a letter or digit and goes on "
+			"with "
 			"those "
 			"and . _ / : @ + -",
 			s);

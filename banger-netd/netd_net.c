@@ -81,6 +81,17 @@ static int no_ipv6(const char *name, struct err *err)
 	return 0;
 }
 
+/* Take the bridge away; another kind of link by that name is not banger's. */
+static int bridge_down(struct netd *n, struct ifname name, struct err *err)
+{
+	struct link_info info;
+	int r = link_find(n->link, name.s, &info, err);
+
+	if (r <= 0 || !str_eq(info.kind, "bridge"))
+		return r < 0 ? -1 : 0;
+	return link_delete(n->link, name.s, err);
+}
+
 /* The owner's bridge: there from an earlier VM, or made anew. */
 static int bridge_up(struct netd *n, const struct ledger_row *row, bool first, unsigned *ret_index,
 	struct err *err)
@@ -90,11 +101,14 @@ static int bridge_up(struct netd *n, const struct ledger_row *row, bool first, u
 	int r;
 
 	/* Before the owner's first VM there should be none: what is there was left by a crash. */
-	if (first && link_delete(n->link, name.s, err) < 0)
+	if (first && bridge_down(n, name, err) < 0)
 		return -1;
 	r = link_find(n->link, name.s, &info, err);
 	if (r < 0)
 		return -1;
+	if (r == 1 && !str_eq(info.kind, "bridge"))
+		return err_set(err, ERR_already_exists,
+			"interface %s is not banger's bridge: rename or remove it", name.s);
 	if (r == 0) {
 		if (link_add_bridge(n->link, name.s, name_bridge_mac(row->owner), err) < 0 ||
 			link_find(n->link, name.s, &info, err) < 0 || no_ipv6(name.s, err) < 0 ||
@@ -146,7 +160,7 @@ int netd_network_down(struct netd *n, const struct ledger_row *row, struct err *
 
 	if (link_delete(n->link, name_tap(row->vm).s, err) < 0)
 		return -1;
-	if (left.owner_vms == 0 && link_delete(n->link, bridge.s, err) < 0)
+	if (left.owner_vms == 0 && bridge_down(n, bridge, err) < 0)
 		return -1;
 	if (left.owner_vms > 0 && left.owner_nat == 0 && row->nat &&
 		sysctl_set("ipv4", bridge.s, "forwarding", 0, err) < 0)
@@ -160,7 +174,7 @@ int netd_network_down(struct netd *n, const struct ledger_row *row, struct err *
  * right before the first frame. */
 static int network_up(struct netd *n, struct ledger_row *row, bool first, struct err *err)
 {
-	unsigned bridge;
+	unsigned bridge = 0;
 
 	if (bridge_up(n, row, first, &bridge, err) < 0 || forward_up(n, row, err) < 0 ||
 		netd_firewall(n, NULL, err) < 0)

@@ -20,7 +20,7 @@ static void set_default(struct err *err, enum err_code code)
 		snprintf(err->msg, sizeof(err->msg), "%s", codes[code].text);
 }
 
-int err_set(struct err *err, enum err_code code, const char *fmt, ...)
+int err_set_(struct err *err, enum err_code code, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -33,7 +33,7 @@ int err_set(struct err *err, enum err_code code, const char *fmt, ...)
 	return -1;
 }
 
-int err_sys(struct err *err, enum err_code code, int sys, const char *fmt, ...)
+int err_sys_(struct err *err, enum err_code code, int sys, const char *fmt, ...)
 {
 	va_list ap;
 	size_t used;
@@ -48,7 +48,7 @@ int err_sys(struct err *err, enum err_code code, int sys, const char *fmt, ...)
 	return -1;
 }
 
-int err_wrap(struct err *err, const char *fmt, ...)
+int err_wrap_(struct err *err, const char *fmt, ...)
 {
 	char old[ERR_MSG_MAX];
 	va_list ap;

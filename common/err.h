@@ -25,16 +25,26 @@ struct err {
 		.code = ERR_none \
 	}
 
+/* What the three below return: always -1, which compilers and analyzers see this way. */
+static inline int err_failed(int r)
+{
+	(void)r;
+	return -1;
+}
+
 /* Fill *err; always -1, so that `return err_set(…)` reads well. A message too long is cut. */
-int err_set(struct err *err, enum err_code code, const char *fmt, ...)
+#define err_set(...) err_failed(err_set_(__VA_ARGS__))
+int err_set_(struct err *err, enum err_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* The same with ": strerror(sys)" behind the message; `sys` is an errno value. */
-int err_sys(struct err *err, enum err_code code, int sys, const char *fmt, ...)
+#define err_sys(...) err_failed(err_sys_(__VA_ARGS__))
+int err_sys_(struct err *err, enum err_code code, int sys, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
 /* Put "context: " before the message that *err has already; always -1. */
-int err_wrap(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define err_wrap(...) err_failed(err_wrap_(__VA_ARGS__))
+int err_wrap_(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The code's name ("not_found"); static storage. */
 const char *err_code_name(enum err_code code);

@@ -186,8 +186,8 @@ class Host:
         found["files"] = sorted(str(p.relative_to(self.run_dir))
                                 for p in self.run_dir.rglob("*")) if self.run_dir.exists() else []
         found["processes"] = jailed()
-        found["mounts"] = sorted(line.split()[1]
-                                 for line in Path("/proc/mounts").read_text().splitlines())
+        found["mounts"] = [line for line in Path("/proc/mounts").read_text().splitlines()
+                           if "banger-jail" in line or str(self.dir) in line]
         return found
 
     def close(self):

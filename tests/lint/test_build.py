@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the built programs are linked with, and how."""
 
+import functools
 import json
 import subprocess
 
@@ -18,6 +19,7 @@ NEVER = {
 STATIC = ("guest-init", "guest-agent")
 
 
+@functools.cache
 def programs():
     """{name: path} of what is installed for running."""
     done = subprocess.run(["meson", "introspect", "--targets", repo.BUILD], check=True,
