@@ -393,12 +393,14 @@ static int decode_fds(
 	for (size_t i = 0; i < n; i++) {
 		if (!is_fd(&params[i]))
 			continue;
-		if (next < n_fds)
-			*(int *)(void *)((char *)in + params[i].offset) = TAKE_FD(fds[next++]);
-		else if (params[i].need == RPC_NEED_required)
+		if (next < n_fds) {
+			*(int *)(void *)((char *)in + params[i].offset) = TAKE_FD(fds[next]);
+			next++;
+		} else if (params[i].need == RPC_NEED_required) {
 			return err_set(err, ERR_bad_request,
 				"%s: a file descriptor must come with the request (`%s`)", m->name,
 				params[i].name);
+		}
 	}
 	if (next < n_fds)
 		return err_set(err, ERR_bad_request, "%s takes %zu file descriptors, not %zu",
