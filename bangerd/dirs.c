@@ -71,7 +71,7 @@ int dirs_open_state(const char *path, uid_t uid, gid_t gid, int *ret_fd, struct 
 	if (fchown(fd, uid, gid) < 0 || fchmod(fd, 0700) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot take over %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return err_sys(err, ERR_busy, errno, "%s is used by another bangerd", path);
+		return err_set(err, ERR_busy, "%s is in use: another bangerd is running", path);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }

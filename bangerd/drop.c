@@ -3,15 +3,25 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/confine.h"
 #include "common/settings.h"
 #include "common/str.h"
 
+/* What no program started from here, setuid or not, can ever have. */
+static int drop_bounding_set(void)
+{
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap) < 0)
+			return -1;
+	return 0;
+}
+
 int drop_to(uid_t uid, gid_t gid, struct err *err)
 {
-	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+	if (drop_bounding_set() < 0 || setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return err_sys(
 			err, ERR_operation_failed, errno, "cannot become uid %u", (unsigned)uid);
 	/* With ids of its own a process that could come back would, here. */

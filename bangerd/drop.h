@@ -7,7 +7,7 @@
 
 struct settings;
 
-/* All ids, no groups. Fails when any of root's would come back. */
+/* All ids, no groups, no capability in any set. Fails when any of root's would come back. */
 int drop_to(uid_t uid, gid_t gid, struct err *err);
 
 /* The last step before anything is served; before any thread. */

@@ -3,17 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "bangerd/drop.h"
 #include "bangerd/loop.h"
 #include "common/fd.h"
 #include "common/frame.h"
@@ -37,7 +36,7 @@ struct start {
 
 /* Between fork and exec. A process group of its own: a terminal's Ctrl-C is for bangerd, which
  * ends the helpers in its order. */
-static int become(const struct start *s)
+static int become(const struct start *s, struct err *err)
 {
 	sigset_t none;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -45,15 +44,14 @@ static int become(const struct start *s)
 	sigemptyset(&none);
 	if (null < 0 || setpgid(0, 0) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0 ||
 		dup2(null, 0) < 0 || dup2(null, 1) < 0)
-		return -1;
+		return err_sys(err, ERR_operation_failed, errno, "cannot prepare it");
 	if (s->sock == HELPER_FD ? fd_set_cloexec(HELPER_FD, false) < 0
 				 : dup2(s->sock, HELPER_FD) < 0)
-		return -1;
-	if (s->uid != 0 && (setgroups(0, NULL) < 0 || setresgid(s->gid, s->gid, s->gid) < 0 ||
-				   setresuid(s->uid, s->uid, s->uid) < 0))
+		return err_sys(err, ERR_operation_failed, errno, "cannot hand it its socket");
+	if (s->uid != 0 && drop_to(s->uid, s->gid, err) < 0)
 		return -1;
 	execv(s->path, (char *const *)s->argv);
-	return -1;
+	return err_sys(err, ERR_operation_failed, errno, "cannot run it");
 }
 
 static int start(struct helper *h, const struct start *s, struct err *err)
@@ -63,8 +61,8 @@ static int start(struct helper *h, const struct start *s, struct err *err)
 	if (pid < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot start %s", h->name);
 	if (pid == 0) {
-		become(s);
-		log_error("cannot run %s: %s", s->path, strerror(errno));
+		become(s, err);
+		log_error("%s: %s", s->path, err->msg);
 		_exit(127);
 	}
 	h->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);

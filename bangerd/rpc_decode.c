@@ -157,7 +157,7 @@ static bool get_vm_ref(const char *s)
 {
 	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-");
 
-	return n > 0 && n <= VM_NAME_MAX && s[n] == '\0';
+	return n > 0 && n <= VM_NAME_MAX && s[n] == '\0' && s[0] != '-';
 }
 
 /* A digest is one too: its characters are a name's. */
@@ -165,7 +165,7 @@ static bool get_object_ref(const char *s)
 {
 	size_t n = strlen(s);
 
-	if (n == 0 || n > OBJECT_REF_MAX)
+	if (n == 0 || n > OBJECT_REF_MAX || strchr("._/:@+-", s[0]))
 		return false;
 	for (; *s; s++)
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/:@+-",

@@ -15,7 +15,7 @@ struct json_object;
 
 #define RPC_ID_MAX    128 /* bytes of a string id */
 #define RPC_DEPTH_MAX 16
-#define RPC_FDS_MAX   8
+#define RPC_FDS_MAX   16 /* more than any method takes, so that one too many gets an answer */
 
 struct rpc_envelope {
 	struct json_object *root;
