@@ -46,19 +46,12 @@ struct notice {
 	char *line;
 };
 
-/* Until each has its file. */
-#define WEAK_(x)				_Pragma(#x)
-#define METHOD(ident, name, class, access, doc) WEAK_(weak rpc_##ident)
-#include "common/proto/rpc.tbl.h"
-
 typedef int (*handler)(struct call *, void *, struct json_object **, struct err *);
 
 #define METHOD(ident, name, class, access, doc)                                                \
 	static int call_##ident(                                                               \
 		struct call *call, void *in, struct json_object **ret_result, struct err *err) \
 	{                                                                                      \
-		if (!rpc_##ident)                                                              \
-			return err_set(err, ERR_unknown_method, "not in this build");          \
 		return rpc_##ident(call, in, ret_result, err);                                 \
 	}
 #include "common/proto/rpc.tbl.h"
