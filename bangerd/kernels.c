@@ -139,6 +139,14 @@ void kernel_files_close(struct kernel_files *f)
 	fd_closep(&f->initramfs);
 }
 
+/* A VMM reads what it boots under a uid of its own, by the fds it is given. */
+static int publish(struct blob *b, const vm_id *id, const char *suffix, struct err *err)
+{
+	if (fchmod(b->fd, 0644) < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot make %s readable", suffix);
+	return blob_publish(b, id, suffix, err);
+}
+
 /* This build's guest programs into a kernel's initramfs. With refresh_lock held. */
 static int refresh(struct kernels *k, const struct kernel_row *row, int cancel_fd, struct err *err)
 {
@@ -165,7 +173,7 @@ static int refresh(struct kernels *k, const struct kernel_row *row, int cancel_f
 		return -1;
 	if (fstat(files.vmlinux, &st) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot look at a kernel");
-	if (blob_publish(&made, &row->id, INITRAMFS, err) < 0 || blobs_sync(&k->blobs, err) < 0 ||
+	if (publish(&made, &row->id, INITRAMFS, err) < 0 || blobs_sync(&k->blobs, err) < 0 ||
 		store_begin(k->store, err) < 0)
 		return -1;
 	tx = k->store;
@@ -399,8 +407,8 @@ int kernels_import(struct kernels *k, struct call *call, struct rpc_kernel_impor
 		return -1;
 	row.created_at = time(NULL);
 	call_progress(call, "store", 0, 0, 0, 0);
-	if (blob_publish(&made.vmlinux, &row.id, VMLINUX, err) < 0 ||
-		blob_publish(&made.initramfs, &row.id, INITRAMFS, err) < 0 ||
+	if (publish(&made.vmlinux, &row.id, VMLINUX, err) < 0 ||
+		publish(&made.initramfs, &row.id, INITRAMFS, err) < 0 ||
 		blobs_sync(&k->blobs, err) < 0 || commit_row(k, &row, in->replace, err) < 0) {
 		remove_files(k, &row.id);
 		return -1;
