@@ -201,7 +201,7 @@ NAME = TEXT + ["..", "../x", "/etc/passwd", "-x", "a b", "A" * 300, "\u00e4", "%
 NUMBER = ["1", "", {}, [], True, -1, 1.5, 1e300, 2 ** 63, 2 ** 64, -(2 ** 63)]
 CHOICE = [1, True, {}, [], "", "AUTO", "auto ", "nonsense", "x" * 1000]
 WRONG = {
-    "string": TEXT[:-1], "vm_ref": NAME, "vm_name": NAME + ["-", "a-", "a" * 64, "A"],
+    "string": TEXT[:-1], "vm_ref": [value for value in NAME if value != "-x"], "vm_name": NAME + ["-", "a-", "a" * 64, "A"],
     "object_ref": TEXT + ["a b", "x" * 256], "ref_name": NAME,
     "operation": NAME + ["0", "0123456789ABCDEF", "0123456789abcdef0", "g" * 16],
     "boolean": [0, 1, "true", "", {}, []],
@@ -277,14 +277,18 @@ def test_missing_and_unknown_parameters(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_fds_nobody_asked_for(method):
-    """More fds than the method takes, or fewer than it needs: refused, and closed."""
+    """More fds than the method takes, or fewer than it needs: refused, and closed. More than any
+    method takes cost the connection."""
     before = fd_count()
     most = len(fds_of(method))
     least = len([row for row in fds_of(method) if row[2] == "required"])
-    with rpc.Rpc(timeout=30) as client:
-        for count in {most + 1, most + 8, least - 1} - {-1}:
-            answer = send(client, method, required(method), fds=count)
-            assert code_of(answer) == "bad_request", f"{method} with {count} fds"
+    for count in {most + 1, most + 8, least - 1} - {-1}:
+        with rpc.Rpc(timeout=30) as client:
+            try:
+                answer = send(client, method, required(method), fds=count)
+                assert code_of(answer) == "bad_request", f"{method} with {count} fds"
+            except (rpc.Closed, BrokenPipeError):
+                assert count > 8, f"{method} with {count} fds"
     assert suite.wait_for(lambda: fd_count() <= before, 5), "fds leaked"
 
 
