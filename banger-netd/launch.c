@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -207,8 +208,17 @@ int on_qemu_probe(struct launch *l, struct launch_qemu_probe_in *in,
 
 static int start(struct launch *l, enum confine_mode mode, struct err *err)
 {
+	/* What making a jail takes, and ending what lives in one. */
+	static const unsigned capabilities[] = { CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SYS_PTRACE,
+		CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_KILL, CAP_MKNOD, CAP_CHOWN, CAP_FOWNER,
+		CAP_FSETID, CAP_DAC_OVERRIDE };
 	/* Landlock forbids mounts, and VMMs inherit seccomp: a deny-list alone. */
-	const struct confine c = { .profile = CONFINE_launch, .mode = mode };
+	const struct confine c = {
+		.profile = CONFINE_launch,
+		.mode = mode,
+		.capabilities = capabilities,
+		.n_capabilities = ARRAY_SIZE(capabilities),
+	};
 
 	if (confine_apply(&c, err) < 0)
 		return -1;

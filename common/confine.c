@@ -210,7 +210,7 @@ int confine_apply(const struct confine *c, struct err *err)
 			return err_sys(err, ERR_operation_failed, errno, "cannot set limit %d",
 				c->rlimits[i].resource);
 	}
-	if (c->profile != CONFINE_launch && apply_capabilities(c, err) < 0)
+	if (apply_capabilities(c, err) < 0)
 		return -1;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot set no_new_privs");
