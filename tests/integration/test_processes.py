@@ -57,8 +57,7 @@ def test_unprivileged(program, user):
         assert set(facts["Uid"].split()) == {str(entry.pw_uid)}
         assert set(facts["Gid"].split()) == {str(entry.pw_gid)}
         assert facts["Groups"].split() in ([], [str(entry.pw_gid)])
-        # The bounding set is moot: no_new_privs, which test_confined looks at.
-        for which in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
+        for which in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"):
             assert not capabilities(pid, which), f"{program} {which}"
 
 
