@@ -22,7 +22,7 @@
 #include "guest/workload.h"
 
 /* A frame whose rest does not come belongs to a host that went while it wrote. */
-#define HALF_FRAME_MS 5000
+#define HALF_FRAME_MS 1000
 #define SYNCS_MAX     8
 
 /* A request whose answer comes later. `host` tells the connections of port 0 apart: an answer to
@@ -245,10 +245,25 @@ static void reset(void)
 	c.host++;
 }
 
+/* The rest of a frame does not come. A new host may have come so soon after an old one that nobody
+ * saw a change; its hello, behind which it waits, was then taken for the rest of the frame. */
 static void on_half(struct timer *t)
 {
+	const uint8_t *p;
+	size_t n = stream_unread(c.s, (const void **)&p);
+	struct err err = ERR_INIT;
+	struct header h = { 0 };
+	bool hello = n >= FRAME_HEADER &&
+		codec_header(&agent_protocol, p + n - FRAME_HEADER, FRAME_HEADER, &h, &err) == 0 &&
+		h.message == agent_msg_hello && h.kind == FRAME_REQUEST &&
+		h.length == FRAME_HEADER;
+	struct pending request;
+
 	log_warning("port 0: the rest of a frame did not come");
 	reset();
+	request = (struct pending){ h.seq, c.host };
+	if (hello && on_hello(&request, &err) < 0)
+		log_warning("port 0: %s", err.msg);
 }
 
 static void on_port(struct source *source, uint32_t events)
@@ -275,7 +290,7 @@ static void on_port(struct source *source, uint32_t events)
 	flush();
 	if (stream_unread(c.s, &rest) == 0)
 		loop_timer_clear(c.loop, &c.half);
-	else if (c.half.at_ms == 0)
+	else
 		loop_timer_set(c.loop, &c.half, HALF_FRAME_MS);
 }
 

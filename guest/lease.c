@@ -77,14 +77,20 @@ static int take(struct lease *l, struct err *err)
 	}
 }
 
+static bool has_client(int port)
+{
+	struct pollfd p = { .fd = port };
+
+	return poll(&p, 1, 0) < 0 || !(p.revents & POLLHUP);
+}
+
 /* A host that was away for a moment only (a client's end and the next one's beginning, seen out of
  * order) is no drop. */
 static void on_recheck(struct timer *t)
 {
 	struct lease *l = container_of(t, struct lease, recheck);
-	struct pollfd p = { .fd = l->port.fd };
 
-	if (poll(&p, 1, 0) > 0 && (p.revents & POLLHUP))
+	if (!has_client(l->port.fd))
 		drop(l);
 }
 
@@ -136,10 +142,17 @@ int lease_take(unsigned k, const uint8_t nonce[STREAM_NONCE], struct err *err)
 	struct lease *l = &leases.all[k];
 	int fd;
 
+	if (l->port.fd >= 0 && has_client(l->port.fd))
+		return err_set(err, ERR_busy, "port %u has a client", k);
 	drop(l);
 	if (ports_open(leases.tree, k, &fd, err) < 0)
 		return -1;
 	l->port.fd = fd;
+	/* A session of ours had ended, its client has not seen it yet. */
+	if (has_client(fd)) {
+		drop(l);
+		return err_set(err, ERR_busy, "port %u has a client", k);
+	}
 	if (stream_create(&agent_protocol, &l->stream, err) < 0 ||
 		loop_watch(leases.loop, &l->port, EPOLLIN | EPOLLOUT, err) < 0) {
 		drop(l);

@@ -17,7 +17,8 @@ struct lease;
 /* `tree` and `image` must outlive all leases. */
 int lease_init(struct loop *loop, int tree, const struct image *image, struct err *err);
 
-/* Close port k, whoever has it, open it again and put the nonce into it. */
+/* Open port k anew for the client that will connect, and put the nonce into it. Fails with busy
+ * while a client is connected: it is an earlier session's. A session whose client is gone ends. */
 int lease_take(unsigned k, const uint8_t nonce[STREAM_NONCE], struct err *err);
 
 /* Write what the session put. True when all of it is written; false when it is not, and

@@ -155,8 +155,7 @@ static void add_memberships(const char *group, struct user *u)
 	while (u->name[0] != '\0' && cut(&text, '\n', &line)) {
 		bool known = false;
 
-		if (!fields(line, f, 4) || !number(&f[2], &id) || id == u->gid ||
-			!has_member(f[3], u->name))
+		if (!fields(line, f, 4) || !number(&f[2], &id) || !has_member(f[3], u->name))
 			continue;
 		for (size_t i = 0; i < u->n_groups; i++)
 			known = known || u->groups[i] == id;
@@ -179,6 +178,7 @@ int user_lookup(
 		return -1;
 	if (colon && lookup_group(colon + 1, group, &u.gid, err) < 0)
 		return -1;
+	u.groups[u.n_groups++] = u.gid;
 	if (!colon)
 		add_memberships(group, &u);
 	*ret = u;

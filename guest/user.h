@@ -15,7 +15,7 @@
 struct user {
 	uid_t uid;
 	gid_t gid;
-	gid_t groups[USER_GROUPS_MAX]; /* supplementary, without gid */
+	gid_t groups[USER_GROUPS_MAX]; /* gid first, as login does it */
 	size_t n_groups;
 	char name[64];	      /* "" when the uid has no entry */
 	char home[PATH_MAX];  /* "/" likewise */

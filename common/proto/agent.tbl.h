@@ -3,10 +3,10 @@
  * front. The same form as netd.tbl.h; `control` messages are requests on port 0, `session` ones
  * travel on a leased port, where `notice` ones have no answer.
  *
- * A lease: bangerd connects to a free port's socket and asks by `lease` on port 0. The agent closes
- * and reopens that port (the kernel drops what it held), and answers. Then each end writes the
- * 16-byte nonce, drops what comes up to the nonce (at most 64 KiB that an earlier session left),
- * and both speak frames (common/stream.h). Written before the answer, a nonce could be dropped.
+ * A lease: bangerd asks by `lease` on port 0 for a port. The agent opens it anew (the kernel drops
+ * what it held) and answers, `busy` when a client is connected to its socket: an earlier session's.
+ * Then bangerd connects, each end writes the 16-byte nonce, drops what comes up to the nonce (at
+ * most 64 KiB that an earlier session left), and both speak frames (common/stream.h).
  */
 #ifndef MSG
 #define MSG(name, state)

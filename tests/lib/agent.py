@@ -134,9 +134,9 @@ class Session(Stream):
     """A leased port, from its nonce on."""
 
     def __init__(self, control, path, port):
-        super().__init__(path)
         nonce = os.urandom(16)
         control.call("lease", nonce=nonce, port=port)
+        super().__init__(path)
         self.socket.sendall(nonce)
         deadline = time.monotonic() + 10
         while nonce not in self.data:

@@ -42,7 +42,7 @@ class Guest:
 
     def __init__(self, folder, files, image, ports=4):
         self.folder, self.started = folder, time.monotonic()
-        self.console = folder / "console"
+        self.console, self.sessions = folder / "console", {}
         command = ["qemu-system-x86_64", "-M", "microvm,pit=off,pic=off", "-cpu", "qemu64",
                    "-accel", "tcg,thread=multi", "-smp", "1", "-m", "256", "-nodefaults",
                    "-no-user-config", "-no-reboot", "-display", "none",
@@ -50,7 +50,7 @@ class Guest:
                    "console=ttyS0 reboot=t panic=-1 quiet cryptomgr.notests tsc=reliable "
                    f"tsc_early_khz={tsc_khz()} noreplace-smp rdinit=/init",
                    "-serial", f"file:{self.console}",
-                   "-drive", f"id=d0,file={image},format=raw,if=none",
+                   "-drive", f"id=d0,file={image},format=raw,if=none,cache=unsafe",
                    "-device", "virtio-blk-device,drive=d0",
                    "-netdev", "user,id=n0,restrict=on",
                    "-device", f"virtio-net-device,netdev=n0,mac={MAC}",
@@ -78,16 +78,29 @@ class Guest:
         out = self.control.call("setup", timeout=60, **given)
         return {**hello, **out, "ready": time.monotonic() - self.started}
 
-    def session(self, k=1):
-        return agent.Session(self.control, self.port(k), k)
+    def session(self, k=1, timeout=5):
+        """A lease of port k; what had it before in this process is closed (QEMU takes one), and
+        while that is on its way the port is busy."""
+        if k in self.sessions:
+            self.sessions[k].close()
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self.sessions[k] = agent.Session(self.control, self.port(k), k)
+                return self.sessions[k]
+            except agent.AgentError as error:
+                if error.code != "busy" or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
     def run(self, *argv, port=1, **values):
         """Run a command to its end: (kind, status), stdout, stderr."""
         session = self.session(port)
-        session.exec(*argv, **values)
-        ended = session.wait()
-        session.close()
-        return ended, session.stdout, session.stderr
+        try:
+            session.exec(*argv, **values)
+            return session.wait(), session.stdout, session.stderr
+        finally:
+            session.close()
 
     def wait(self, timeout=20):
         return self.process.wait(timeout)
