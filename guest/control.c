@@ -253,10 +253,10 @@ static void on_half(struct timer *t)
 	size_t n = stream_unread(c.s, (const void **)&p);
 	struct err err = ERR_INIT;
 	struct header h = { 0 };
-	bool hello = n >= FRAME_HEADER &&
+	bool hello =
+		n >= FRAME_HEADER &&
 		codec_header(&agent_protocol, p + n - FRAME_HEADER, FRAME_HEADER, &h, &err) == 0 &&
-		h.message == agent_msg_hello && h.kind == FRAME_REQUEST &&
-		h.length == FRAME_HEADER;
+		h.message == agent_msg_hello && h.kind == FRAME_REQUEST && h.length == FRAME_HEADER;
 	struct pending request;
 
 	log_warning("port 0: the rest of a frame did not come");
