@@ -73,7 +73,7 @@ def _unpack(kind, body, at):
     return raw.decode() if kind in ("text", "vm_name") else raw, at + size
 
 
-def frame(name, kind=REQUEST, seq=1, **values):
+def frame(name, kind=REQUEST, seq=1, /, **values):
     fields = MESSAGES[NUMBERS[name]]["OUT" if kind == REPLY else "IN"]
     body = b"".join(_pack(type_, values.pop(field, None)) for type_, field in fields)
     assert not values, f"{name} has no {values}"
@@ -119,7 +119,7 @@ class Stream:
         assert at == len(body), f"{MESSAGES[number]['name']} has bytes behind its fields"
         return MESSAGES[number]["name"], kind, seq, values
 
-    def send(self, name, kind=NOTICE, **values):
+    def send(self, name, kind=NOTICE, /, **values):
         self.socket.sendall(frame(name, kind, 0 if kind == NOTICE else self.seq, **values))
 
     def call(self, name, timeout=20, **values):

@@ -14,9 +14,9 @@ import subprocess
 import termios
 import threading
 
-from agent_frames import Reader, data, exited, notice
+import agent
 
-CREDIT = 256 * 1024
+NEVER = 3600
 
 IMAGE = {"id": "aaaabbbbcccc", "name": "debian", "owner": "root", "owner_uid": 0,
          "digest": "sha256:" + "5" * 64, "size_bytes": 123456789, "entries": 42,
@@ -115,6 +115,7 @@ class FakeDaemon:
     def __init__(self, path):
         self.path = str(path)
         self.calls = []
+        self.connections = []
         self.vms = {}
         self.images, self.kernels = [dict(IMAGE)], [dict(KERNEL)]
         self.entrypoint = []
@@ -158,7 +159,8 @@ class FakeDaemon:
                 sock, _ = self.listener.accept()
             except OSError:
                 return
-            threading.Thread(target=Connection(self, sock).serve, daemon=True).start()
+            self.connections.append(Connection(self, sock))
+            threading.Thread(target=self.connections[-1].serve, daemon=True).start()
 
     def called(self, method):
         return [params for name, params in self.calls if name == method]
@@ -228,10 +230,25 @@ class FakeDaemon:
     def exec(self, c, request, fds):
         self.find(request["params"]["vm"])
         ours, theirs = socket.socketpair()
-        agent = Agent(ours, request["params"], self.exec_done)
-        self.agents.append(agent)
-        agent.start()
+        session = Agent(ours, request["params"], self.exec_done)
+        self.agents.append(session)
+        session.start()
         return {"pid": 7}, [theirs.detach()]
+
+
+class Peer(agent.Stream):
+    """Frames over a socket that is there already."""
+
+    def __init__(self, sock):
+        self.socket, self.data, self.seq = sock, b"", 0
+        self.lock = threading.Lock()
+
+    def say(self, name, /, **values):
+        with self.lock:
+            try:
+                self.send(name, **values)
+            except OSError:
+                pass  # the CLI is gone: listen() sees to it
 
 
 class Agent(threading.Thread):
@@ -239,55 +256,46 @@ class Agent(threading.Thread):
 
     def __init__(self, sock, params, done):
         super().__init__(daemon=True)
-        self.sock, self.params, self.done = sock, params, done
-        self.lock = threading.Lock()
+        self.peer, self.params, self.done = Peer(sock), params, done
         self.sizes, self.signals = [], []
         self.process = None
         self.received = 0
         self.acknowledge = True
 
-    def send(self, raw):
-        with self.lock:
-            try:
-                self.sock.sendall(raw)
-            except OSError:
-                pass
-
     def run(self):
         argv = self.params.get("argv") or ["/bin/sh"]
         env = dict(os.environ, **dict(e.split("=", 1) for e in self.params.get("env", [])))
-        tty = self.params.get("tty")
         try:
-            self.begin(argv, env, tty)
+            self.begin(argv, env)
         except OSError as e:
-            self.send(exited("not_started", e.errno))
-            self.sock.close()
+            self.peer.say("exited", kind="not_started", status=e.errno)
+            self.peer.socket.shutdown(socket.SHUT_WR)
             return
-        outputs = [threading.Thread(target=self.pump, args=p, daemon=True) for p in self.outputs]
-        for t in outputs:
-            t.start()
+        pumps = [threading.Thread(target=self.pump, args=p, daemon=True) for p in self.outputs]
+        for thread in pumps:
+            thread.start()
         threading.Thread(target=self.listen, daemon=True).start()
         status = self.process.wait()
-        for t in outputs:
-            t.join()
-        self.send(exited("exited", status) if status >= 0 else exited("signaled", -status))
+        for thread in pumps:
+            thread.join()
+        self.peer.say("exited", kind="exited" if status >= 0 else "signaled", status=abs(status))
         self.done.set()
-        self.sock.shutdown(socket.SHUT_WR)
+        self.peer.socket.shutdown(socket.SHUT_WR)
 
-    def begin(self, argv, env, tty):
-        if tty:
+    def begin(self, argv, env):
+        where = {"env": env, "cwd": self.params.get("directory"), "start_new_session": True}
+        if self.params.get("tty"):
             self.master, slave = pty.openpty()
             self.resize(self.params["rows"], self.params["columns"])
             self.process = subprocess.Popen(
-                argv, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                argv, stdin=slave, stdout=slave, stderr=slave, **where,
                 preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
             os.close(slave)
             self.stdin = os.dup(self.master)
             self.outputs = [(self.master, "stdout_data")]
             return
-        self.process = subprocess.Popen(
-            argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            start_new_session=True)
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, **where)
         self.stdin = os.dup(self.process.stdin.fileno())
         self.process.stdin.close()
         self.outputs = [(self.process.stdout.fileno(), "stdout_data"),
@@ -300,46 +308,49 @@ class Agent(threading.Thread):
     def pump(self, fd, name):
         while True:
             try:
-                chunk = os.read(fd, 65536)
+                chunk = os.read(fd, 32768)
             except OSError as e:
-                if e.errno != errno.EIO:
+                if e.errno != errno.EIO:  # a terminal's end
                     raise
                 chunk = b""
             if not chunk:
                 return
-            self.send(data(name, chunk))
+            self.peer.say(name, data=chunk)
 
     def listen(self):
-        reader = Reader(self.sock)
         outstanding = 0
         while True:
             try:
-                name, body = reader.next()
-            except (EOFError, OSError):
+                name, kind, _, values = self.peer.receive(NEVER)
+            except (agent.Closed, OSError):
                 if self.process.poll() is None:
                     os.killpg(self.process.pid, signal.SIGHUP)
                 return
+            assert kind == agent.NOTICE
             if name == "stdin_data":
-                payload = body[4:]
-                outstanding += len(payload)
-                self.received += len(payload)
-                assert outstanding <= CREDIT, outstanding
+                size = len(values["data"])
+                self.received += size
+                outstanding += size
+                assert outstanding <= agent.STDIN_CREDIT
                 if not self.acknowledge:
                     continue
-                try:
-                    while payload:
-                        payload = payload[os.write(self.stdin, payload):]
-                except OSError:
-                    pass
-                self.send(notice("stdin_credit", struct.pack("<I", len(body) - 4)))
-                outstanding -= len(body) - 4
+                self.feed(values["data"])
+                self.peer.say("stdin_credit", consumed=size)
+                outstanding -= size
             elif name == "stdin_eof":
                 os.close(self.stdin)
             elif name == "signal":
-                self.signals.append(body[0])
+                self.signals.append(values["signo"])
                 try:
-                    os.killpg(self.process.pid, body[0])
+                    os.killpg(self.process.pid, values["signo"])
                 except ProcessLookupError:
                     pass
             elif name == "resize":
-                self.resize(*struct.unpack("<HH", body))
+                self.resize(values["rows"], values["columns"])
+
+    def feed(self, payload):
+        try:
+            while payload:
+                payload = payload[os.write(self.stdin, payload):]
+        except OSError:
+            pass  # nobody reads it any more
