@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "common/confine.h"
 #include "common/err.h"
 #include "common/types.h"
 
@@ -17,5 +18,6 @@ struct netd_config {
 	uint8_t pool_prefix;	       /* 8…24 */
 	uid_t uid_base;		       /* the first uid of jails */
 	uint32_t uid_count;
+	enum confine_mode mode; /* of seccomp */
 	gid_t group; /* bangerd's: may connect to VMs' sockets, owns the files that it passes */
 };

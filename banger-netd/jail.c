@@ -127,7 +127,9 @@ static void reset_signals(void)
 
 static _Noreturn void become_vmm(const struct jail *j, const struct jail_sources *src, int pipe)
 {
+	const struct confine filter = { .profile = CONFINE_vmm, .mode = j->mode };
 	char *const no_environment[] = { NULL };
+	struct err err = ERR_INIT;
 	const char *failed;
 	int binary = j->binary;
 
@@ -149,6 +151,8 @@ static _Noreturn void become_vmm(const struct jail *j, const struct jail_sources
 		if (listen(3 + j->listen[i], 4) < 0)
 			give_up(pipe, "listening");
 	reset_signals();
+	if (confine_apply(&filter, &err) < 0)
+		give_up(pipe, "forbidding system calls");
 	syscall(SYS_execveat, binary, "", j->argv, no_environment, AT_EMPTY_PATH);
 	give_up(pipe, "executing the VMM");
 }

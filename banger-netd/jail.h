@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "common/confine.h"
 #include "common/err.h"
 
 #define JAIL_FDS_MAX 32
@@ -19,6 +20,7 @@ struct jail {
 	bool kvm;		 /* a /dev/kvm node of its own */
 	uint64_t file_size;	 /* RLIMIT_FSIZE, bytes */
 	uint64_t address_space;	 /* RLIMIT_AS, bytes */
+	enum confine_mode mode;	 /* of its deny-list */
 	int kernel, initramfs;	 /* become /kernel and /initramfs: readable by others */
 	int stdio;		 /* becomes stdout and stderr */
 	const int *fds;		 /* become 3, 4, 5…, all that the VMM inherits */

@@ -206,19 +206,16 @@ int on_qemu_probe(struct launch *l, struct launch_qemu_probe_in *in,
 	return 0;
 }
 
-static int start(struct launch *l, enum confine_mode mode, struct err *err)
+static int start(struct launch *l, struct err *err)
 {
-	/* What making a jail takes, and ending what lives in one. */
-	static const unsigned capabilities[] = { CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SYS_PTRACE,
-		CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_KILL, CAP_MKNOD, CAP_CHOWN, CAP_FOWNER,
-		CAP_FSETID, CAP_DAC_OVERRIDE };
+	/* Namespaces and mounts, device nodes and files for others, other uids, signals. */
+	static const unsigned capabilities[] = { CAP_SYS_ADMIN, CAP_MKNOD, CAP_CHOWN, CAP_SETUID,
+		CAP_SETGID, CAP_SETPCAP, CAP_KILL };
 	/* Landlock forbids mounts, and VMMs inherit seccomp: a deny-list alone. */
-	const struct confine c = {
-		.profile = CONFINE_launch,
-		.mode = mode,
+	const struct confine c = { .profile = CONFINE_launch,
+		.mode = l->config->mode,
 		.capabilities = capabilities,
-		.n_capabilities = ARRAY_SIZE(capabilities),
-	};
+		.n_capabilities = ARRAY_SIZE(capabilities) };
 
 	if (confine_apply(&c, err) < 0)
 		return -1;
@@ -229,7 +226,7 @@ static int start(struct launch *l, enum confine_mode mode, struct err *err)
 	return 0;
 }
 
-int launch_main(int socket, const struct netd_config *config, enum confine_mode mode)
+int launch_main(int socket, const struct netd_config *config)
 {
 	struct launch l = {
 		.config = config, .kvm = { .pipe = -1 }, .qemu = { .binary = -1, .pipe = -1 }
@@ -238,7 +235,7 @@ int launch_main(int socket, const struct netd_config *config, enum confine_mode 
 	struct ipc *ch = NULL;
 	int r = -1;
 
-	if (ipc_open(socket, &launch_protocol, &ch, &err) == 0 && start(&l, mode, &err) == 0)
+	if (ipc_open(socket, &launch_protocol, &ch, &err) == 0 && start(&l, &err) == 0)
 		while ((r = ipc_serve(ch, launch_handlers, &l, NULL, &err)) > 0)
 			;
 	if (r < 0)

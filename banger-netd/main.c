@@ -71,8 +71,7 @@ static int check_start(struct err *err)
 		       : 0;
 }
 
-static int read_config(const struct arguments *a, struct netd_config *ret,
-	enum confine_mode *ret_mode, struct err *err)
+static int read_config(const struct arguments *a, struct netd_config *ret, struct err *err)
 {
 	struct netd_config c = { .group = a->group };
 	struct settings s;
@@ -86,10 +85,10 @@ static int read_config(const struct arguments *a, struct netd_config *ret,
 	c.pool_prefix = s.net_pool.prefix;
 	c.uid_base = (uid_t)s.jail_uid_base;
 	c.uid_count = (uint32_t)s.jail_uid_count;
+	c.mode = s.daemon_seccomp;
 	if (uid_range_check("/etc", c.uid_base, c.uid_count, err) < 0)
 		return -1;
 	*ret = c;
-	*ret_mode = s.daemon_seccomp;
 	return 0;
 }
 
@@ -112,8 +111,7 @@ static int open_run_dir(const char *path, int *ret, struct err *err)
 }
 
 /* The other half, before anything is open that it should not have; *ret_fd is netd's end. */
-static int fork_launch(
-	const struct netd_config *c, enum confine_mode mode, int *ret_fd, struct err *err)
+static int fork_launch(const struct netd_config *c, int *ret_fd, struct err *err)
 {
 	int sv[2];
 	pid_t pid;
@@ -132,7 +130,7 @@ static int fork_launch(
 
 		fd_close_all_but(keep, ARRAY_SIZE(keep));
 		log_init("banger-launch", LOG_INFO);
-		exit(launch_main(sv[1], c, mode));
+		exit(launch_main(sv[1], c));
 	}
 	fd_closep(&sv[1]);
 	*ret_fd = sv[0];
@@ -200,7 +198,7 @@ static void close_all(struct netd *n)
 	fd_closep(&n->rundirs);
 }
 
-static int confine(const struct netd *n, enum confine_mode mode, struct err *err)
+static int confine(const struct netd *n, struct err *err)
 {
 	static const unsigned capabilities[] = { CAP_NET_ADMIN };
 	const struct confine_path paths[] = {
@@ -213,7 +211,7 @@ static int confine(const struct netd *n, enum confine_mode mode, struct err *err
 		{ RLIMIT_NOFILE, 8192 }, /* a TAP for each VM between tap_create and qemu_launch */
 	};
 	const struct confine c = { .profile = CONFINE_netd,
-		.mode = mode,
+		.mode = n->config.mode,
 		.capabilities = capabilities,
 		.n_capabilities = ARRAY_SIZE(capabilities),
 		.paths = paths,
@@ -228,14 +226,12 @@ static int confine(const struct netd *n, enum confine_mode mode, struct err *err
 static int run(const struct arguments *a, struct err *err)
 {
 	struct netd n = { .rundirs = -1 };
-	enum confine_mode mode;
 	struct ipc *peer = NULL;
 	int launch_fd = -1, status;
 
-	if (read_config(a, &n.config, &mode, err) < 0 ||
-		fork_launch(&n.config, mode, &launch_fd, err) < 0)
+	if (read_config(a, &n.config, err) < 0 || fork_launch(&n.config, &launch_fd, err) < 0)
 		return -1;
-	if (open_all(&n, launch_fd, err) == 0 && confine(&n, mode, err) == 0 &&
+	if (open_all(&n, launch_fd, err) == 0 && confine(&n, err) == 0 &&
 		ipc_open(PEER_FD, &netd_protocol, &peer, err) == 0) {
 		mend(&n);
 		status = netd_serve(&n, peer);
@@ -253,8 +249,9 @@ int main(int argc, char **argv)
 	int r;
 
 	log_init("banger-netd", LOG_INFO);
-	/* Its end is bangerd's end of file, not a key that the terminal sends to all. */
+	/* Its end is bangerd's end of file, not a stop that reaches every process of the suite. */
 	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	umask(077);
 	if (parse_arguments(argc, argv, &a, &err) < 0 || check_start(&err) < 0 ||

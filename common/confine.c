@@ -43,10 +43,26 @@ static const struct rule rules[] = {
 #include "common/proto/syscalls.tbl.h"
 };
 
-static const int denied[] = {
+/* The deny-lists, in the order of their profiles; a list ends with RULES_END. */
+static const int denied_launch[] = {
 #define DENY(name) SCMP_SYS(name),
 #include "common/proto/syscalls.tbl.h"
+	RULES_END
 };
+
+static const int denied_vmm[] = {
+#define DENY_VMM(name) SCMP_SYS(name),
+#include "common/proto/syscalls.tbl.h"
+	RULES_END
+};
+
+/* A profile's deny-list; NULL when it is a list of what is allowed. */
+static const int *deny_list(enum confine_profile profile)
+{
+	if (profile == CONFINE_launch)
+		return denied_launch;
+	return profile == CONFINE_vmm ? denied_vmm : NULL;
+}
 
 /* Which groups a profile uses, as a bit set. */
 static const uint64_t profile_groups[] = {
@@ -60,6 +76,7 @@ static const char *const profile_names[] = {
 #define PROFILE(name) #name,
 #include "common/proto/syscalls.tbl.h"
 	"launch",
+	"vmm",
 };
 
 const char *confine_profile_name(enum confine_profile profile)
@@ -95,8 +112,9 @@ size_t confine_count(enum confine_profile profile)
 	unsigned group = 0;
 	size_t at = 0, n = 0;
 
-	if (profile == CONFINE_launch)
-		return ARRAY_SIZE(denied);
+	for (const int *d = deny_list(profile); d; d++, n++)
+		if (*d == RULES_END)
+			return n;
 	for (const struct rule *r; (r = next_rule(profile, &at, &group));)
 		n += r->kind != RULE_ERRNO && !counted_before(profile, r);
 	return n;
@@ -136,15 +154,14 @@ static int fill_filter(scmp_filter_ctx ctx, enum confine_profile profile)
 	size_t at = 0;
 	int r;
 
-	if (profile == CONFINE_launch) {
-		for (size_t i = 0; i < ARRAY_SIZE(denied); i++) {
-			if (denied[i] < 0)
-				continue;
-			r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), denied[i], 0);
-			if (r < 0)
-				return r;
-		}
-		return 0;
+	for (const int *d = deny_list(profile); d; d++) {
+		if (*d == RULES_END)
+			return 0;
+		if (*d < 0) /* the architecture does not have it */
+			continue;
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), *d, 0);
+		if (r < 0)
+			return r;
 	}
 	for (const struct rule *rule; (rule = next_rule(profile, &at, &group));) {
 		r = add_rule(ctx, profile, rule);
@@ -162,12 +179,12 @@ static int apply_seccomp(enum confine_profile profile, enum confine_mode mode, s
 
 	if (mode == CONFINE_OFF)
 		return 0;
-	ctx = seccomp_init(profile == CONFINE_launch ? SCMP_ACT_ALLOW : otherwise);
+	ctx = seccomp_init(deny_list(profile) ? SCMP_ACT_ALLOW : otherwise);
 	if (!ctx)
 		return err_set(err, ERR_operation_failed, "seccomp: no memory for the filter");
 	/* no_new_privs is set already; the filter must not try again through prctl. */
 	r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
-	if (r == 0 && profile != CONFINE_launch)
+	if (r == 0 && !deny_list(profile))
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (r == 0)
 		r = fill_filter(ctx, profile);
@@ -210,7 +227,8 @@ int confine_apply(const struct confine *c, struct err *err)
 			return err_sys(err, ERR_operation_failed, errno, "cannot set limit %d",
 				c->rlimits[i].resource);
 	}
-	if (apply_capabilities(c, err) < 0)
+	/* A VMM has none by then: nothing is said of them. */
+	if (c->profile != CONFINE_vmm && apply_capabilities(c, err) < 0)
 		return -1;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot set no_new_privs");

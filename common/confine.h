@@ -13,11 +13,12 @@
 
 enum confine_mode { CONFINE_OFF, CONFINE_LOG, CONFINE_KILL };
 
-/* The profiles of common/proto/syscalls.tbl.h, and `launch`, its deny-list. */
+/* The profiles of common/proto/syscalls.tbl.h, and its deny-lists. */
 enum confine_profile {
 #define PROFILE(name) CONFINE_##name,
 #include "common/proto/syscalls.tbl.h"
 	CONFINE_launch,
+	CONFINE_vmm,
 	CONFINE__profiles
 };
 
@@ -53,6 +54,6 @@ struct confine {
 
 int confine_apply(const struct confine *c, struct err *err);
 
-/* How many distinct system calls a profile allows (of `launch`: denies). */
+/* How many distinct system calls a profile allows (of `launch` and `vmm`: denies). */
 size_t confine_count(enum confine_profile profile);
 const char *confine_profile_name(enum confine_profile profile);

@@ -4,7 +4,8 @@
  *   PROFILE(name) USE(group)… END_PROFILE(name)
  * CALL_IF allows the call when (argument & mask) == value; several for one call are alternatives.
  * CALL_ERRNO makes the call fail quietly. Everything else dies (mode kill) or is logged (mode log).
- * DENY(syscall) lines make the one deny-list, `launch`: they fail with EPERM, all else is allowed.
+ * DENY(syscall) lines make the deny-list `launch`, DENY_VMM(syscall) lines `vmm`, which a VMM has
+ * besides the former: they fail with EPERM, all else is allowed.
  */
 #ifndef GROUP
 #define GROUP(name)
@@ -32,6 +33,9 @@
 #endif
 #ifndef DENY
 #define DENY(name)
+#endif
+#ifndef DENY_VMM
+#define DENY_VMM(name)
 #endif
 
 /* Memory, time, signals and exit: what the C library needs in any program. */
@@ -292,6 +296,46 @@ DENY(syslog)
 DENY(vhangup)
 DENY(mknod)
 
+/* Once in its jail a VMM has all that it needs: no way out, no kin, no other sockets. (execveat
+ * is how it gets there; QEMU's own filter takes that away, and more.) */
+DENY_VMM(mount)
+DENY_VMM(umount2)
+DENY_VMM(mount_setattr)
+DENY_VMM(move_mount)
+DENY_VMM(open_tree)
+DENY_VMM(fsopen)
+DENY_VMM(fsconfig)
+DENY_VMM(fsmount)
+DENY_VMM(fspick)
+DENY_VMM(pivot_root)
+DENY_VMM(chroot)
+DENY_VMM(unshare)
+DENY_VMM(setns)
+DENY_VMM(mknodat)
+DENY_VMM(fork)
+DENY_VMM(vfork)
+DENY_VMM(execve)
+DENY_VMM(socket)
+DENY_VMM(connect)
+DENY_VMM(bind)
+DENY_VMM(kill)
+DENY_VMM(tkill)
+DENY_VMM(pidfd_open)
+DENY_VMM(pidfd_getfd)
+DENY_VMM(pidfd_send_signal)
+DENY_VMM(process_madvise)
+DENY_VMM(kcmp)
+DENY_VMM(capset)
+DENY_VMM(fanotify_init)
+DENY_VMM(inotify_init)
+DENY_VMM(inotify_init1)
+DENY_VMM(move_pages)
+DENY_VMM(migrate_pages)
+DENY_VMM(msgget)
+DENY_VMM(semget)
+DENY_VMM(shmget)
+DENY_VMM(mq_open)
+
 #undef GROUP
 #undef CALL
 #undef CALL_IF
@@ -301,3 +345,4 @@ DENY(mknod)
 #undef USE
 #undef END_PROFILE
 #undef DENY
+#undef DENY_VMM

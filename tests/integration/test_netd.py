@@ -121,7 +121,7 @@ def test_a_guest_runs_in_its_jail(host, netd):
             assert int(status[kind], 16) == 0
         assert status["NoNewPrivs"] == "1"
         assert status["Seccomp"] == "2"
-        assert int(status["Seccomp_filters"]) >= 2  # launch's and QEMU's own
+        assert int(status["Seccomp_filters"]) >= 3  # launch's, VMMs', QEMU's own
         assert status["NSpid"].split()[-1] == "1" or task != str(pid)
     for kind in "mnt", "pid", "ipc", "uts", "net":
         assert os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/{netd.pid}/ns/{kind}")
@@ -242,6 +242,68 @@ def test_uids_do_not_come_back_at_once(netd):
     second = netd("reserve", VM, 1000)["jail_uid"]
     assert first != second
     netd("release", VM)
+
+
+def test_a_vmm_that_no_row_knows_dies(host):
+    """netd was killed between the clone and the row that says `running`."""
+    first = host.netd()
+    network(first)
+    pid = int(host.launch(first, VM)["pid"])
+    os.kill(first.pid, 9)
+    first.wait()
+    row = host.run_dir / "ledger" / VM
+    row.write_text("".join(line + "\n" for line in row.read_text().splitlines()
+                           if not line.startswith(("pid=", "start_time=")))
+                   .replace("state=running", "state=network"))
+    second = host.netd()
+    assert second("next", "000000000000")["state"] == "network"
+    assert pid in lib.jailed()
+    second("release", VM)
+    assert lib.jailed() == []
+    assert host.state()["links"] == ["lo"]
+
+
+def test_kvm_is_used_when_told(host, netd):
+    if netd("status")["kvm"] in ("absent", "denied"):
+        network(netd)
+        with pytest.raises(Refused) as refused:
+            netd("launch", VM, 1, 128, "kvm", *host.files())
+        assert refused.value.code == "unavailable" and "/dev/kvm" in refused.value.message
+        return
+    good = netd("status")["kvm"] == "good"
+    network(netd)
+    netd("launch", VM, 1, 128, "kvm", *host.files())
+    if not good and netd("await", VM, 3000)["dead"] == "1":
+        # It found its /dev/kvm, and that this one does not do.
+        netd("reap", VM)
+        said = (host.rundir(VM) / "vmm.log").read_text()
+        assert "kvm" in said.lower() and "access" not in said.lower(), said
+        return
+    assert Qmp(host, VM)("query-kvm") == {"enabled": True, "present": True}
+
+
+def test_auto_follows_the_probe(host, netd):
+    good = netd("status")["kvm"] == "good"
+    network(netd)
+    netd("launch", VM, 1, 128, "auto", *host.files())
+    assert Qmp(host, VM)("query-kvm")["enabled"] == good
+
+
+def test_many_at_once(host, netd):
+    vms = [f"{i:012x}" for i in range(1, 9)]
+    for i, vm in enumerate(vms):
+        host.disk = host.dir / f"disk{i}"
+        host.disk.write_bytes(bytes(1 << 20))
+        network(netd, vm, 1000 + i % 2, i % 2, 2 + i, f"52:54:00:00:00:{i:02x}")
+        host.launch(netd, vm)
+    consoles = [(connect(host, vm, "console"), Qmp(host, vm)) for vm in vms]
+    for console, qmp in consoles:
+        qmp("cont")
+        read_until(console, b"tiny guest is up")
+    uids = {lib.status_of(pid)["Uid"].split()[0] for pid in lib.jailed()}
+    assert len(uids) == 8
+    for vm in vms:
+        netd("release", vm)
 
 
 @pytest.mark.parametrize("how", ["killed", "closed"])
@@ -573,6 +635,8 @@ def test_it_is_confined(netd):
     assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2" and status["Threads"] == "1"
     launch = int(Path(f"/proc/{netd.pid}/task/{netd.pid}/children").read_text())
     status = lib.status_of(launch)
+    for kind in "CapEff", "CapPrm", "CapBnd":  # chown kill setgid setuid setpcap sys_admin mknod
+        assert int(status[kind], 16) == 1 | 7 << 5 | 1 << 8 | 1 << 21 | 1 << 27, status[kind]
     assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2" and status["Threads"] == "1"
     # Neither holds what is the other's.
     fds = {os.readlink(f"/proc/{launch}/fd/{fd}") for fd in os.listdir(f"/proc/{launch}/fd")}

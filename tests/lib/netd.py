@@ -16,9 +16,9 @@ TOOL = BUILD / "tests/integration/netd-tool"
 NETD = BUILD / "banger-netd/banger-netd"
 TINY = BUILD / "tests/integration/tiny-guest"
 
-# Beside the default range, which a suite that runs meanwhile uses.
-UID_BASE = 1950000000
+# Beside the default range, which a suite that runs meanwhile uses, and that of other test runs.
 UID_COUNT = 1000
+UID_BASE = 1950000000 + os.getpid() % 40000 * UID_COUNT
 
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)

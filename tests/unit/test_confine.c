@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -101,7 +102,11 @@ static const struct {
 /* Run `attempt` confined in a fork; the wait status. */
 static int confined(enum confine_profile profile, enum confine_mode mode, void (*attempt)(void))
 {
-	struct confine c = { .profile = profile, .mode = mode };
+	static const unsigned admin[] = { CAP_SYS_ADMIN };
+	struct confine c = { .profile = profile,
+		.mode = mode,
+		.capabilities = admin,
+		.n_capabilities = profile == CONFINE_launch };
 	struct err err = ERR_INIT;
 	pid_t pid = fork();
 	int status;
@@ -169,6 +174,25 @@ static void test_launch_denies(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void expect_vmm_denied(void)
+{
+	if (socket(AF_UNIX, SOCK_STREAM, 0) != -1 || errno != EPERM)
+		_exit(3);
+	if (unshare(CLONE_NEWUSER) != -1 || errno != EPERM)
+		_exit(4);
+	if (kill(getpid(), 0) != -1 || errno != EPERM)
+		_exit(5);
+}
+
+static void test_vmm_denies(void **state)
+{
+	int status = confined(CONFINE_vmm, CONFINE_KILL, expect_vmm_denied);
+
+	(void)state;
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* Landlock: what is listed works, its sibling does not. */
 static void test_landlock(void **state)
 {
@@ -213,7 +237,11 @@ static void test_counts(void **state)
 			confine_count(p), aim[p]);
 		assert_true(confine_count(p) > 10);
 	}
-	printf("seccomp launch: %zu system calls denied\n", confine_count(CONFINE_launch));
+	for (unsigned p = CONFINE_launch; p < CONFINE__profiles; p++) {
+		printf("seccomp %s: %zu system calls denied\n", confine_profile_name(p),
+			confine_count(p));
+		assert_true(confine_count(p) > 10);
+	}
 }
 
 int main(void)
@@ -222,6 +250,7 @@ int main(void)
 		cmocka_unit_test(test_forbidden_calls_die),
 		cmocka_unit_test(test_log_mode_lets_live),
 		cmocka_unit_test(test_launch_denies),
+		cmocka_unit_test(test_vmm_denies),
 		cmocka_unit_test(test_landlock),
 		cmocka_unit_test(test_counts),
 	};
