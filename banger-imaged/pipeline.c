@@ -94,9 +94,11 @@ static int verify_item(
 	if (r == 0)
 		r = hash_digest(&h, &got, err);
 	hash_finish(&h);
-	if (r == 0 && n == 0 && strcmp(got.s, item->stored->s) != 0)
+	if (r < 0)
+		return err_wrap(err, "%s", item->name);
+	if (n == 0 && strcmp(got.s, item->stored->s) != 0)
 		return mismatch(item->name, "digest", &got, item->stored, err);
-	return r;
+	return 0;
 }
 
 static void *verify_main(void *ctx)
