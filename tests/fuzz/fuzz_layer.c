@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_cleanup_(tree_destroyp) struct tree *t = NULL;
 	struct layer l = { .limits = &limits, .whiteouts = true };
 	struct err err = ERR_INIT;
-	uint64_t bytes;
+	uint64_t written;
 	digest id;
 	size_t cut;
 
@@ -118,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	l.tree = t;
 	l.data = d;
 	if (apply(&l, data, cut, &err) == 0 && apply(&l, data + cut, size - cut, &err) == 0 &&
-		ext4_finish(fd, t, d, &id, &bytes, &err) == 0)
+		ext4_finish(fd, t, d, &id, &written, &err) == 0)
 		check(fd);
 	return 0;
 }
