@@ -18,7 +18,7 @@
 #include "common/str.h"
 
 #define RUNNING_MAX   64 /* of one owner */
-#define KEEP_OF_OWNER 32 /* ended ones */
+#define KEEP_OF_OWNER 128 /* ended ones */
 #define KEEP_MAX      1024
 #define KEEP_S	      3600
 #define PROGRESS_MS   50 /* between two steps of one stage, for watchers */

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * What goes on by itself after its request was answered (vm.create…): who may see it, how far it
- * is, how it ended. Ended ones are kept for an hour, 32 of an owner, 1,024 in all.
+ * is, how it ended. Ended ones are kept for an hour, 128 of an owner, 1,024 in all.
  * All functions but those of watchers may be called from any thread.
  */
 #include <stdbool.h>
