@@ -366,7 +366,7 @@ static int import(struct job_kernel_import_in *in, struct job_kernel_import_out 
 
 	if (check_target(in->vmlinux, err) < 0 || check_target(in->initramfs, err) < 0)
 		return -1;
-	progress_tell(p, job_stage_kernel, 0, 0);
+	progress_tell(p, job_stage_read, 0, 0);
 	if (import_file(in->kernel, source, &v, m, &version, err) < 0)
 		return -1;
 	progress_tell(p, job_stage_modules, 0, 0);
