@@ -212,7 +212,7 @@ class FakeDaemon:
         if o["cancel"].is_set():
             o["state"] = "cancelled"
             self.vms.pop(o["vm"], None)
-        else:
+        elif o["vm"] in self.vms:  # else its connection is closed, and it is gone
             o["state"] = "done"
             self.vms[o["vm"]]["state"] = "running"
         return {"operation": {k: v for k, v in o.items() if k != "cancel"}}
