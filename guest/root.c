@@ -70,6 +70,10 @@ static int grow(uint64_t blocks, struct err *err)
 	if (fd < 0 || ioctl(fd, EXT4_IOC_RESIZE_FS, &blocks) < 0)
 		return err_sys(err, ERR_operation_failed, errno,
 			"cannot grow the file system to its disk");
+	/* A superblock that is on the disk ahead of its group descriptors mounts no more: a VM that
+	 * is killed early would never start again. */
+	if (syncfs(fd) < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot sync the root disk");
 	return 0;
 }
 

@@ -55,7 +55,7 @@ def test_states_are_refused(busybox, nothing_left):
         assert done.status == 1 and "running" in done.err, "delete of a running one needs --force"
         assert vms.output(name, "echo", "still") == "still"
         done = suite.banger("vm", "create", "--image", busybox, "--name", name)
-        assert done.status == 1 and "exists" in done.err
+        assert done.status == 1 and "already" in done.err
         suite.banger("vm", "stop", name, check=True)
         for command in ("kill", "health", "console"):
             assert suite.banger("vm", command, name).status == 1, command

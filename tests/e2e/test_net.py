@@ -65,8 +65,13 @@ def reachable(address, port):
     return False
 
 
-def fetch(name, url, uid=None):
-    return vms.execute(name, "wget", "-q", "-T", "4", "-O", "-", url, uid=uid, timeout=60)
+def fetch(name, address, port=8000):
+    """An HTTP request by nc: its answer's body; "" when nothing came. (A static wget crashes in
+    an image without libc's resolver modules.)"""
+    done = vms.execute(name, "sh", "-c", "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | "
+                       f"nc -w 4 {address} {port}", timeout=60)
+    assert done.status in (0, 1), done
+    return done.out.split("\r\n\r\n")[-1]
 
 
 def ping(name, address, uid=None):
@@ -75,29 +80,27 @@ def ping(name, address, uid=None):
 
 def test_nat_reaches_a_server(busybox, outside, nothing_left):
     with vms.vm(busybox, "--nat", name="out") as name:
-        done = fetch(name, f"http://{outside}:8000/")
-        assert done.out == f"you are {INSIDE}", f"masqueraded: {done}"
+        assert fetch(name, outside) == f"you are {INSIDE}", "masqueraded"
 
 
 def test_without_nat_nothing_is_reached(busybox, outside, nothing_left):
     with vms.vm(busybox, name="in") as name:
-        done = fetch(name, f"http://{outside}:8000/")
-        assert done.status != 0 and done.out == "", done
+        assert fetch(name, outside) == ""
         assert not ping(name, outside)
 
 
 def test_nat_of_one_is_not_anothers(busybox, outside, nothing_left):
     """Two VMs of an owner on one bridge: the one without --nat stays in."""
     with vms.vm(busybox, "--nat", name="with"), vms.vm(busybox, name="without"):
-        assert fetch("with", f"http://{outside}:8000/").status == 0
-        assert fetch("without", f"http://{outside}:8000/").status != 0
+        assert fetch("with", outside)
+        assert fetch("without", outside) == ""
 
 
 def test_nat_survives_the_daemon(busybox, outside, nothing_left):
     with vms.vm(busybox, "--nat", name="out") as name:
         suite.stop()
         suite.start()
-        assert fetch(name, f"http://{outside}:8000/").status == 0
+        assert fetch(name, outside)
 
 
 def test_guests_are_not_reached_from_outside(busybox, outside, nothing_left):
@@ -158,7 +161,7 @@ def test_host_services_are_closed(busybox, nothing_left):
             assert reachable("127.0.0.1", port)
             done = vms.execute(name, "nc", "-z", "-w", "3", gateway, str(port))
             assert done.status != 0, "a service of the host"
-            assert fetch(name, "http://169.254.169.254/").status != 0, "metadata"
+            assert fetch(name, "169.254.169.254", 80) == "", "metadata"
     finally:
         server.shutdown()
         server.server_close()

@@ -452,7 +452,7 @@ def test_name_exists_already(tmp_path):
     suite.banger("image", "import", "twice", archive(tmp_path), check=True)
     try:
         done = suite.banger("image", "import", "twice", archive(tmp_path))
-        assert done.status == 1 and "exists" in done.err
+        assert done.status == 1 and "already" in done.err
         suite.banger("image", "import", "--replace", "twice", archive(tmp_path), check=True)
     finally:
         suite.banger("image", "delete", "twice", check=True)

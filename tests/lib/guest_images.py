@@ -26,6 +26,8 @@ def busybox_layer():
     entries.append(oci.entry("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n"
                                            b"user:x:1000:1000:user:/home/user:/bin/sh\n"))
     entries.append(oci.entry("etc/group", b"root:x:0:\nuser:x:1000:\nextra:x:44:user\n"))
+    # What the guest's own are mounted over.
+    entries += [oci.entry(f"etc/{name}", b"") for name in ("hostname", "hosts", "resolv.conf")]
     entries.append(oci.entry("etc/os-release", b'NAME="banger test"\nID=test\n'))
     return oci.tar(entries)
 
