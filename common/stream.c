@@ -388,7 +388,8 @@ int stream_call(struct stream *s, int fd, uint16_t msg, const void *in, void *ou
 			return err_set(err, ERR_protocol, "the peer sent what is no answer");
 		/* Each request has one answer: there is no more to skip than was asked. */
 		if (h.seq < seq && ++stale >= seq)
-			return err_set(err, ERR_protocol, "the peer answers more than it was asked");
+			return err_set(
+				err, ERR_protocol, "the peer answers more than it was asked");
 	} while (h.seq < seq);
 	if (h.seq != seq || h.message != msg)
 		return err_set(err, ERR_protocol, "the peer answered what was not asked");
