@@ -179,7 +179,7 @@ static int refused(const struct err *remote, struct err *err)
 	enum err_code code = remote->code;
 
 	if (code != ERR_not_found && code != ERR_bad_request && code != ERR_busy &&
-		code != ERR_unauthorized)
+		code != ERR_unauthorized && code != ERR_no_command && code != ERR_not_executable)
 		code = ERR_operation_failed;
 	err_set(err, code, "%s", remote->msg);
 	str_sanitize(err->msg);

@@ -101,7 +101,7 @@ static int choose_name(struct vms *vms, struct vm_row *row, struct err *err)
 	if (row->name.s[0]) {
 		if (name_is_taken(vms, row->owner, &row->name))
 			return err_set(
-				err, ERR_already_exists, "you have a VM '%s' already", row->name.s);
+				err, ERR_already_exists, "VM '%s' exists already", row->name.s);
 		return 0;
 	}
 	for (unsigned i = 0; i < NAME_TRIES; i++) {
