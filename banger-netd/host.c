@@ -30,6 +30,7 @@ static void read_both(uint64_t *ticks, uint64_t *ns)
 {
 	uint64_t least = UINT64_MAX;
 
+	*ticks = *ns = 0;
 	for (int i = 0; i < 3; i++) {
 		uint64_t before = raw_ns(), t = __rdtsc(), after = raw_ns();
 

@@ -146,6 +146,7 @@ int on_qemu_launch(struct netd *n, struct netd_qemu_launch_in *in, struct netd_q
 			rundir_remove(n->rundirs, in->vm, &undo);
 		return -1;
 	}
+	log_info("VM %s runs: pid %u, uid %u", in->vm.s, spawned.pid, running.jail_uid);
 	out->pid = spawned.pid;
 	out->start_time = spawned.start_time;
 	out->pidfd = TAKE_FD(pidfd);
@@ -239,9 +240,10 @@ int on_vm_release(struct netd *n, struct netd_vm_release_in *in, struct netd_vm_
 		return -1;
 	if (ledger_row_has_network(row) && netd_network_down(n, row, err) < 0)
 		return -1;
-	if (rundir_remove(n->rundirs, in->vm, err) < 0)
+	if (rundir_remove(n->rundirs, in->vm, err) < 0 || ledger_remove(n->ledger, in->vm, err) < 0)
 		return -1;
-	return ledger_remove(n->ledger, in->vm, err);
+	log_info("VM %s is gone", in->vm.s);
+	return 0;
 }
 
 int netd_discard(struct netd *n, vm_id vm, struct err *err)

@@ -306,6 +306,30 @@ def test_many_at_once(host, netd):
         netd("release", vm)
 
 
+def test_no_file_stays_open(host, netd):
+    def fds():
+        netd("next", UNKNOWN)  # by then it is done with what it answered before
+        launch = int(Path(f"/proc/{netd.pid}/task/{netd.pid}/children").read_text())
+        return [len(os.listdir(f"/proc/{pid}/fd")) for pid in (netd.pid, launch)]
+
+    netd("status")
+    before = fds()
+    for i in range(4):
+        network(netd)
+        assert fds() == [before[0] + 1, before[1]]  # the TAP
+        with pytest.raises(Refused):
+            host.launch(netd, VM, disk=f"ro:{host.disk}")
+        host.launch(netd, VM)
+        assert fds() == [before[0], before[1] + 3]  # a pidfd, the log and its pipe
+        if i % 2:
+            netd("signal", VM, 9)
+            netd("await", VM, 5000)
+            netd("reap", VM)
+            assert fds() == [before[0], before[1] + 1]
+        netd("release", VM)
+        assert fds() == before
+
+
 @pytest.mark.parametrize("how", ["killed", "closed"])
 def test_a_vm_outlives_netd_and_is_adopted(host, how):
     first = host.netd()
