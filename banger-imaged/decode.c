@@ -9,8 +9,8 @@
 
 const char *compression_name(enum compression c)
 {
-	static const char *const names[] = { "plain tar", "gzip", "zstd", "xz", "anything",
-		"bytes" };
+	static const char *const names[] = { "plain tar", "gzip-compressed", "zstd-compressed",
+		"xz-compressed", "anything", "bytes" };
 
 	return names[c];
 }
@@ -50,7 +50,7 @@ static int begin(struct decoder *d, enum compression *c, struct err *err)
 	if (*c == COMPRESSION_RAW)
 		*c = is = COMPRESSION_NONE;
 	if (*c != is)
-		return err_set(err, ERR_bad_input, "it is said to be %s, and is %s",
+		return err_set(err, ERR_bad_input, "its media type says %s, and it is %s",
 			compression_name(*c),
 			is == COMPRESSION_NONE ? "not" : compression_name(is));
 	return 0;

@@ -30,8 +30,7 @@ struct ext4_data {
 
 void extents_finish(struct extents *x)
 {
-	if (x->room)
-		free(x->many);
+	free(x->many);
 	*x = (struct extents){ 0 };
 }
 
@@ -45,11 +44,27 @@ uint64_t extents_blocks(const struct extents *x)
 	return sum;
 }
 
+static int extents_grow(struct extents *x, struct err *err)
+{
+	struct extent *grown;
+	uint32_t room;
+
+	if (ckd_mul(&room, x->room ? x->room : 2U, 2U))
+		return err_set(err, ERR_bad_input, "a file is in too many pieces");
+	grown = realloc(x->many, room * sizeof(*grown));
+	if (!grown)
+		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot write a file");
+	if (!x->many)
+		grown[0] = x->one;
+	x->many = grown;
+	x->room = room;
+	return 0;
+}
+
 static int extents_add(struct extents *x, uint64_t block, uint32_t logical, struct err *err)
 {
-	struct extent *list = x->room ? x->many : &x->one;
+	struct extent *list = x->many ? x->many : &x->one;
 	struct extent *last = x->n ? &list[x->n - 1] : NULL;
-	uint32_t room;
 
 	if (last && last->block + last->length == block &&
 		last->logical + last->length == logical && last->length < EXTENT_MAX) {
@@ -57,19 +72,9 @@ static int extents_add(struct extents *x, uint64_t block, uint32_t logical, stru
 		return 0;
 	}
 	if (x->n > 0 && x->n >= x->room) {
-		struct extent *grown;
-
-		if (ckd_mul(&room, x->room ? x->room : 2U, 2U))
-			return err_set(err, ERR_bad_input, "a file is in too many pieces");
-		grown = malloc(room * sizeof(*grown));
-		if (!grown)
-			return err_sys(err, ERR_operation_failed, ENOMEM, "cannot write a file");
-		memcpy(grown, list, x->n * sizeof(*grown));
-		if (x->room)
-			free(x->many);
-		x->many = grown;
-		x->room = room;
-		list = grown;
+		if (extents_grow(x, err) < 0)
+			return -1;
+		list = x->many;
 	}
 	list[x->n++] = (struct extent){ block, logical, 1 };
 	return 0;
@@ -123,8 +128,15 @@ int ext4_write_error(int sys, struct err *err)
 /* The stage, whole blocks of it, to the disk. */
 static int write_stage(struct ext4_data *d, struct err *err)
 {
-	if (d->fill > 0 &&
-		fd_pwrite_full(d->fd, d->stage, d->fill, d->stage_block * EXT4_BLOCK) < 0)
+	uint64_t at = d->stage_block * EXT4_BLOCK;
+	int r = fd_pwrite_full(d->fd, d->stage, d->fill, at);
+
+	/* Some file systems take the flag, and then not the write. */
+	if (r < 0 && errno == EINVAL && d->flags >= 0) {
+		ext4_data_buffered(d);
+		r = fd_pwrite_full(d->fd, d->stage, d->fill, at);
+	}
+	if (r < 0)
 		return ext4_write_error(errno, err);
 	d->stage_block += d->fill / EXT4_BLOCK;
 	d->fill = 0;

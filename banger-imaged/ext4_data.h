@@ -15,16 +15,14 @@ struct extent {
 };
 
 struct extents {
-	uint32_t n, room; /* room 0: `one` is used */
-	union {
-		struct extent one;
-		struct extent *many;
-	};
+	uint32_t n, room;    /* room: of `many` */
+	struct extent one;   /* most files need no more */
+	struct extent *many; /* NULL: `one` is used */
 };
 void extents_finish(struct extents *x);
 static inline const struct extent *extents_list(const struct extents *x)
 {
-	return x->room ? x->many : &x->one;
+	return x->many ? x->many : &x->one;
 }
 uint64_t extents_blocks(const struct extents *x);
 

@@ -158,13 +158,14 @@ static int hash_entries(struct builder *b, struct err *err)
  * hash begin in the leaf before it. */
 static int cut_leaves(struct builder *b, struct err *err)
 {
-	uint32_t used = EXT4_BLOCK, room = 0;
+	struct leaf *leaf = NULL;
+	uint32_t used = 0, room = 0;
 
 	for (uint32_t i = 0; i < b->n_entries; i++) {
 		const struct entry *e = &b->entries[i];
 		uint32_t size = record_size(e->node->name_len);
 
-		if (used + size > ROOM) {
+		if (!leaf || used + size > ROOM) {
 			bool same = i > 0 && b->entries[i - 1].hash == e->hash;
 
 			if (b->n_leaves == room) {
@@ -177,11 +178,12 @@ static int cut_leaves(struct builder *b, struct err *err)
 						"cannot write a directory");
 				b->leaves = grown;
 			}
-			b->leaves[b->n_leaves++] = (struct leaf){ i, 0, e->hash | same };
+			leaf = &b->leaves[b->n_leaves++];
+			*leaf = (struct leaf){ i, 0, e->hash | same };
 			used = 0;
 		}
 		used += size;
-		b->leaves[b->n_leaves - 1].n++;
+		leaf->n++;
 	}
 	return 0;
 }

@@ -133,7 +133,7 @@ static void damage(void **state)
 	bad[n_packed - 6] ^= 1; /* of the check sum */
 	assert_int_equal(decode(bad, n_packed, COMPRESSION_GZIP, 65536, out, &err), -1);
 	assert_int_equal(decode(packed, n_packed, COMPRESSION_ZSTD, 65536, out, &err), -1);
-	assert_non_null(strstr(err.msg, "said to be zstd, and is gzip"));
+	assert_non_null(strstr(err.msg, "zstd-compressed, and it is gzip"));
 	assert_int_equal(decode(packed, n_packed, COMPRESSION_NONE, 65536, out, &err), -1);
 	free(out);
 	free(bad);
