@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "banger-imaged/tar_acl.h"
 #include "common/str.h"
 
 #define NS_PER_S       1000000000U
@@ -248,6 +249,24 @@ static int take_mtime(struct pax *pax, const struct record *r, struct err *err)
 	return 0;
 }
 
+/* An empty one, or an access ACL that only repeats the mode, is none. */
+static int take_acl(struct pax *pax, const struct record *r, const char *name, bool access,
+	const struct image_limits *limits, struct err *err)
+{
+	struct record value = { 0 };
+	struct tar_acl acl = { 0 };
+
+	if (r->value_len == 0)
+		return 0;
+	if (tar_acl_parse(r->value, r->value_len, &acl, err) < 0)
+		return -1;
+	if (access && acl.minimal)
+		return 0;
+	value.value = (const char *)acl.value;
+	value.value_len = acl.size;
+	return take_xattr(pax, name, strlen(name), &value, limits, err);
+}
+
 static int take_record(struct pax *pax, const struct record *r, bool global,
 	const struct image_limits *limits, struct err *err)
 {
@@ -279,6 +298,10 @@ static int take_record(struct pax *pax, const struct record *r, bool global,
 		return take_id(r, &pax->has_major, &pax->major, UINT32_MAX, err);
 	if (key_is(r, "SCHILY.devminor"))
 		return take_id(r, &pax->has_minor, &pax->minor, UINT32_MAX, err);
+	if (key_is(r, "SCHILY.acl.access"))
+		return take_acl(pax, r, "system.posix_acl_access", true, limits, err);
+	if (key_is(r, "SCHILY.acl.default"))
+		return take_acl(pax, r, "system.posix_acl_default", false, limits, err);
 	name = key_after(r, "SCHILY.xattr.");
 	if (name && xattr_is_linux(name, r->key_len - (size_t)(name - r->key)))
 		return take_xattr(pax, name, r->key_len - (size_t)(name - r->key), r, limits, err);

@@ -528,6 +528,27 @@ def test_against_gnu_tar(tmp_path):
     assert ext4_tree.differences(tree, ext4_tree.walk(out)) == []
 
 
+def test_acls_of_gnu_tar(tmp_path):
+    """It writes ACLs as text, and ids that no user has as numbers."""
+    top, out, archive = tmp_path / "tree", tmp_path / "out", tmp_path / "t.tar"
+    top.mkdir()
+    out.mkdir()
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *row) for row in [
+        (1, 7, 0xffffffff), (2, 4, 54321), (4, 5, 0xffffffff), (8, 1, 54322), (16, 5, 0xffffffff),
+        (32, 0, 0xffffffff)])
+    os.setxattr(top, "system.posix_acl_default", acl)
+    (top / "file").write_text("x")
+    os.setxattr(top / "file", "system.posix_acl_access", acl)
+    (top / "none").write_text("x")
+    os.removexattr(top / "none", "system.posix_acl_access")
+    subprocess.run(["tar", "--acls", "--format=posix", "-C", top, "-cf", archive,
+                    "."], check=True)
+    subprocess.run(["tar", "--acls", "-xpf", archive, "-C", out], check=True)
+    _, tree = flatten(archive)
+    assert tree[b"file"]["xattrs"] == {"system.posix_acl_access": acl}
+    assert ext4_tree.differences(tree, ext4_tree.walk(out)) == []
+
+
 def test_against_umoci(tmp_path):
     """Two layers made by umoci out of a changed bundle, its own whiteouts among them."""
     layout, bundle = tmp_path / "layout", tmp_path / "bundle"

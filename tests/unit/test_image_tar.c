@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "banger-imaged/tar_acl.h"
 #include "banger-imaged/tar_header.h"
 #include "banger-imaged/tar_pax.h"
 #include "common/str.h"
@@ -152,6 +153,33 @@ static void global_headers_set_no_names(void **state)
 	pax_finish(&pax);
 }
 
+static void acls(void **state)
+{
+	static const char *const bad[] = { "", "user::rw-",
+		"user::rw-,group::r--,other::r-x,x::r--", "user::rw-,group::r--,other::r",
+		"user::rw-,user::rw-,group::r--,other::r--",
+		"user::rw-,user:5:rw-,group::r--,other::r--",
+		"user::rw-,user:lisa:rw-,group::r--,mask::rw-,other::r--",
+		"user::rw-,other:5:r--,group::r--,mask::rw-",
+		"user::rw-:5:6,group::r--,other::r--" };
+	static const uint8_t want[] = { 2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0, 7,
+		0, 0, 0, 2, 0, 6, 0, 0xe8, 3, 0, 0, 4, 0, 4, 0, 255, 255, 255, 255, 16, 0, 6, 0,
+		255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255 };
+	static const char text[] = "user::rw-,user:lisa:rw-:1000,user:7:r--,group::r--,mask::rw-\n"
+				   "other:---\n";
+	struct tar_acl acl = { 0 };
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(tar_acl_parse(bad[i], strlen(bad[i]), &acl, &err), -1);
+	assert_int_equal(tar_acl_parse(text, strlen(text), &acl, &err), 0);
+	assert_int_equal(acl.size, sizeof(want));
+	assert_memory_equal(acl.value, want, sizeof(want));
+	assert_false(acl.minimal);
+	assert_int_equal(tar_acl_parse("u::rwx,g::r-x,o::r-x", 20, &acl, &err), 0);
+	assert_true(acl.minimal);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +188,7 @@ int main(void)
 		cmocka_unit_test(bad_records),
 		cmocka_unit_test(records),
 		cmocka_unit_test(global_headers_set_no_names),
+		cmocka_unit_test(acls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
