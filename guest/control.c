@@ -13,6 +13,7 @@
 #include "common/str.h"
 #include "common/stream.h"
 #include "guest/clock.h"
+#include "guest/dns.h"
 #include "guest/health.h"
 #include "guest/helper.h"
 #include "guest/identity.h"
@@ -104,12 +105,16 @@ static int keep_image(const struct agent_setup_in *in, struct err *err)
 
 static int on_setup(const struct pending *p, const struct agent_setup_in *in, struct err *err)
 {
+	struct err no_dns = ERR_INIT;
+
 	if (c.asked)
 		return err_set(err, ERR_already_exists, "the guest is set up already");
 	if (keep_image(in, err) < 0)
 		return -1;
 	c.asked = true;
 	c.setup = *p;
+	if (dns_start(c.loop, in->dns1, in->dns2, &no_dns) < 0)
+		log_warning("%s", no_dns.msg);
 	workload_start(in->mode, TAKE_FD(c.pid1));
 	return 0;
 }

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest with banger's initramfs and none of banger's processes: what the agent does alone."""
 
+import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import agent
+import guest_images
 import repo
 
+PORTS = 4
 MAC = "52:54:00:12:34:56"
 
 
@@ -40,7 +43,7 @@ def tsc_khz():
 class Guest:
     """One machine: QEMU by hand, its ports as sockets in `folder`."""
 
-    def __init__(self, folder, files, image, ports=4):
+    def __init__(self, folder, files, image, ports=PORTS):
         self.folder, self.started = folder, time.monotonic()
         self.console, self.sessions = folder / "console", {}
         command = ["qemu-system-x86_64", "-M", "microvm,pit=off,pic=off", "-cpu", "qemu64",
@@ -110,3 +113,93 @@ class Guest:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+    def sh(self, script, **values):
+        return self.run("sh", "-c", script, **values)
+
+
+def busybox_tree(folder, *without):
+    """A root file system of one busybox; names in `without` are left out."""
+    tree = folder / "tree"
+    for name in ("bin", "etc", "home", "proc", "root", "sys", "dev", "tmp"):
+        if name not in without:
+            (tree / name).mkdir(parents=True)
+    shutil.copy(guest_images.BUSYBOX, tree / "bin/busybox")
+    applets = subprocess.run([guest_images.BUSYBOX, "--list"], check=True, capture_output=True,
+                             text=True).stdout.split()
+    for name in applets:
+        if name not in ("busybox", "init", "linuxrc"):
+            (tree / "bin" / name).symlink_to("busybox")
+    (tree / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n"
+                                     "user:x:1000:1000:user:/home:/bin/sh\n"
+                                     "lost:x:1001:1001::/nowhere:/bin/nosuchshell\n")
+    (tree / "etc/group").write_text("root:x:0:\nuser:x:1000:\nextra:x:44:user\nmore:x:45:x,user\n")
+    for name in ("resolv.conf", "hosts", "hostname"):
+        if name not in without:
+            (tree / "etc" / name).write_text("the image's own\n")
+    (tree / "bin/noexec").write_text("no program\n")
+    (tree / "bin/nointerpreter").write_text("#!/no/such/interpreter\n")
+    (tree / "bin/nointerpreter").chmod(0o755)
+    return tree
+
+
+class Machine:
+    """Boots guests for one test or module; ends them."""
+
+    def __init__(self, folder, files):
+        self.folder, self.files, self.guests = folder, files, []
+
+    def boot(self, tree, **values):
+        image = disk(self.folder / f"disk{len(self.guests)}", tree)
+        return self.boot_disk(image, **values)
+
+    def boot_disk(self, image, **values):
+        folder = self.folder / f"vm{len(self.guests)}"
+        folder.mkdir()
+        guest = Guest(folder, self.files, image)
+        guest.disk = image
+        self.guests.append(guest)
+        guest.facts = guest.setup(**values)
+        return guest
+
+    def end(self):
+        for guest in self.guests:
+            guest.kill()
+
+
+def debugfs(disk, command):
+    return subprocess.run(["debugfs", "-R", command, disk], capture_output=True, text=True,
+                          check=True).stdout
+
+
+def listing(disk):
+    """Every name of an ext4 file with mode, owner and size; not the times that reading changes."""
+    found, todo = {}, ["/"]
+    while todo:
+        where = todo.pop()
+        for line in filter(None, debugfs(disk, f"ls -p {where}").splitlines()):
+            _, inode, mode, uid, gid, name, size, _ = line.split("/")
+            if name in (".", ".."):
+                continue
+            path = where.rstrip("/") + "/" + name
+            found[path] = (inode, mode, uid, gid, size)
+            if mode.startswith("04"):
+                todo.append(path)
+    return found
+
+
+def clean(disk):
+    done = subprocess.run(["e2fsck", "-fn", disk], capture_output=True, text=True, check=False)
+    return done.returncode == 0, done.stdout
+
+
+def printed(guest, text, timeout=10):
+    deadline = time.monotonic() + timeout
+    while text not in guest.console.read_bytes():
+        assert time.monotonic() < deadline, guest.console.read_text()
+        time.sleep(0.05)
+
+
+def stop(guest, timeout_ms=2000):
+    guest.control.call("shutdown", timeout_ms=timeout_ms)
+    return guest.wait()

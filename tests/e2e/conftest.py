@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests without the suite, for tests of init and the agent alone."""
+
+import os
+from pathlib import Path
+
+import microvm
+import pytest
+
+CACHE = Path(os.environ.get("BANGER_CACHE", microvm.repo.TOP / "build-cache"))
+
+
+@pytest.fixture(scope="session")
+def boot_files(tmp_path_factory):
+    debs = sorted(CACHE.glob("linux-image-*-cloud-amd64_*.deb"))
+    assert debs, "no kernel: run scripts/kernel-deb"
+    return microvm.boot_files(tmp_path_factory.mktemp("boot"), debs[-1])
+
+
+@pytest.fixture
+def machine(tmp_path, boot_files):
+    machine_ = microvm.Machine(tmp_path, boot_files)
+    yield machine_
+    machine_.end()
+
+
+@pytest.fixture(scope="session")
+def box(tmp_path_factory, boot_files):
+    """A guest that tests share, idle."""
+    folder = tmp_path_factory.mktemp("box")
+    machine_ = microvm.Machine(folder, boot_files)
+    yield machine_.boot(microvm.busybox_tree(folder), environment=["FROM_IMAGE=yes", "BOTH=image"],
+                        directory="/tmp")
+    machine_.end()
