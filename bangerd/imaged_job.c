@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "bangerd/imaged_job.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -13,12 +14,11 @@
 #include "common/proto_imaged.h"
 #include "common/str.h"
 
-#define CHECK_MS 250
+#define CHECK_MS 250 /* between two looks at the free space */
+#define RETRY_MS 100
 
-int imaged_job_begin(struct ipc *imaged, const struct blobs *blobs, uint64_t leave,
-	struct call *call, struct imaged_job *ret, struct err *err)
+static int start_worker(struct ipc *imaged, int *ret_fd, struct err *err)
 {
-	struct imaged_job job = { .call = call, .blobs = blobs, .leave = leave };
 	struct imaged_job_start_out out;
 	int sv[2], r;
 
@@ -28,11 +28,43 @@ int imaged_job_begin(struct ipc *imaged, const struct blobs *blobs, uint64_t lea
 	fd_closep(&sv[1]);
 	if (r < 0) {
 		fd_closep(&sv[0]);
-		return err_wrap(err, "cannot start an image worker");
-	}
-	if (ipc_open(sv[0], &job_protocol, &job.channel, err) < 0)
 		return -1;
+	}
 	log_debug("worker %u begins", out.pid);
+	*ret_fd = sv[0];
+	return 0;
+}
+
+/* A little later; or cancelled. */
+static int wait_turn(struct call *call, int cancel_fd, struct err *err)
+{
+	struct pollfd p = { .fd = cancel_fd, .events = POLLIN };
+
+	if (call)
+		call_progress(call, "wait for other imports", 0, 0, 0, 0);
+	if (poll(&p, 1, RETRY_MS) > 0)
+		return err_set(err, ERR_cancelled, "cancelled before it began");
+	return 0;
+}
+
+int imaged_job_begin(struct ipc *imaged, const struct blobs *blobs, uint64_t leave,
+	struct call *call, int cancel_fd, struct imaged_job *ret, struct err *err)
+{
+	struct imaged_job job = { .call = call, .blobs = blobs, .leave = leave };
+	struct err why = ERR_INIT;
+	int fd;
+
+	while (start_worker(imaged, &fd, &why) < 0) {
+		if (why.code != ERR_busy) {
+			*err = why;
+			return err_wrap(err, "cannot start an image worker");
+		}
+		if (wait_turn(call, cancel_fd, err) < 0)
+			return -1;
+		why = (struct err)ERR_INIT;
+	}
+	if (ipc_open(fd, &job_protocol, &job.channel, err) < 0)
+		return -1;
 	*ret = job;
 	return 0;
 }

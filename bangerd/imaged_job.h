@@ -19,9 +19,10 @@ struct imaged_job {
 	struct err space;
 };
 
-/* Have imaged start a worker. */
+/* Have imaged start a worker; when as many work as may, wait until one ends, or cancel_fd (or -1)
+ * is readable. */
 int imaged_job_begin(struct ipc *imaged, const struct blobs *blobs, uint64_t leave,
-	struct call *call, struct imaged_job *ret, struct err *err);
+	struct call *call, int cancel_fd, struct imaged_job *ret, struct err *err);
 
 /* Ask it, and wait: until it answers, cancel_fd (or -1) is readable, or the space runs out. */
 int imaged_job_call(struct imaged_job *job, uint16_t msg, const void *in, void *out, int cancel_fd,

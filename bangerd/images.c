@@ -234,8 +234,8 @@ static int run_job(struct images *im, struct call *call, struct rpc_image_import
 	if (in->reference && !text_parse(in->reference, &ask.reference))
 		return err_set(err, ERR_bad_request, "`reference` is not valid");
 	if (blob_scratch(&im->blobs, call->op, &spool, err) < 0 ||
-		imaged_job_begin(
-			im->imaged, &im->blobs, im->settings->image_min_free, call, &job, err) < 0)
+		imaged_job_begin(im->imaged, &im->blobs, im->settings->image_min_free, call,
+			call->cancel_fd, &job, err) < 0)
 		return -1;
 	ask.spool = spool;
 	if (imaged_job_call(&job, job_msg_image_import, &ask, &out, call->cancel_fd, err) < 0)

@@ -162,7 +162,7 @@ static int refresh(struct kernels *k, const struct kernel_row *row, int cancel_f
 	if (blobs_open_file(&k->blobs, &row->id, VMLINUX, &files.vmlinux, err) < 0 ||
 		blobs_open_file(&k->blobs, &row->id, INITRAMFS, &files.initramfs, err) < 0 ||
 		blob_begin(&k->blobs, log_op(), INITRAMFS, &made, err) < 0 ||
-		imaged_job_begin(k->imaged, &k->blobs, 0, NULL, &job, err) < 0)
+		imaged_job_begin(k->imaged, &k->blobs, 0, NULL, cancel_fd, &job, err) < 0)
 		return -1;
 	if (imaged_job_call(&job, job_msg_initramfs_refresh,
 		    &(struct job_initramfs_refresh_in){ .old = files.initramfs,
@@ -326,8 +326,8 @@ static int run_job(struct kernels *k, struct call *call, struct rpc_kernel_impor
 	struct job_kernel_import_out out;
 	struct stat vmlinux, initramfs;
 
-	if (imaged_job_begin(k->imaged, &k->blobs, k->settings->image_min_free, call, &job, err) <
-			0 ||
+	if (imaged_job_begin(k->imaged, &k->blobs, k->settings->image_min_free, call,
+		    call->cancel_fd, &job, err) < 0 ||
 		imaged_job_call(&job, job_msg_kernel_import,
 			&(struct job_kernel_import_in){ .kernel = in->kernel,
 				.modules = in->modules,
