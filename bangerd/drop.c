@@ -21,7 +21,8 @@ static int drop_bounding_set(void)
 
 int drop_to(uid_t uid, gid_t gid, struct err *err)
 {
-	if (drop_bounding_set() < 0 || setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+	if (drop_bounding_set() < 0 || setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+		setresuid(uid, uid, uid) < 0)
 		return err_sys(
 			err, ERR_operation_failed, errno, "cannot become uid %u", (unsigned)uid);
 	/* With ids of its own a process that could come back would, here. */

@@ -17,7 +17,7 @@
 #include "common/fd.h"
 #include "common/str.h"
 
-#define RUNNING_MAX   64 /* of one owner */
+#define RUNNING_MAX   64  /* of one owner */
 #define KEEP_OF_OWNER 128 /* ended ones */
 #define KEEP_MAX      1024
 #define KEEP_S	      3600

@@ -145,8 +145,8 @@ void reply_drop(struct reply *r)
 
 static pthread_mutex_t owners_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct owner {
-	uint32_t uid;
 	time_t until;
+	uint32_t uid;
 	char name[33];
 } owners[OWNERS];
 static unsigned owners_next;

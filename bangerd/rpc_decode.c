@@ -317,30 +317,47 @@ static bool get_value(enum rpc_type type, struct json_object *o, void *dst)
 /* What a value of the type is, for the message. */
 static const char *expected(enum rpc_type type)
 {
-	static const char *const texts[RPC__type_count] = {
-		[RPC_string] = "a printable line of 1 to 511 bytes",
-		[RPC_vm_ref] = "the id or name of a VM (a-z, 0-9, -), or the beginning of one",
-		[RPC_vm_name] = "a name of up to 63 letters a-z, digits and inner hyphens",
-		[RPC_object_ref] = "an id or name, or the beginning of one",
-		[RPC_ref_name] = "a name of letters, digits and ._/:@+- that begins with a letter "
-				 "or digit",
-		[RPC_operation] = "16 hexadecimal digits",
-		[RPC_boolean] = "true or false",
-		[RPC_vcpus] = "a number from 1 to 32",
-		[RPC_mib] = "a number of MiB from 64 to 1048576",
-		[RPC_size] = "a number of bytes from 1 to 2^46",
-		[RPC_count] = "a number from 0 to 1000000",
-		[RPC_signo] = "a signal number from 1 to 64",
-		[RPC_argv] = "an array of strings, the first not empty, 64 KiB at most",
-		[RPC_env] = "an array of NAME=value strings, 64 KiB at most",
-		[RPC_accel] = "auto, kvm or tcg",
-		[RPC_guest_mode] = "auto, command or idle",
-		[RPC_image_kind] = "auto, oci_layout, oci_archive, docker_archive or rootfs",
-		[RPC_fd] = "a file descriptor",
-		[RPC_fd_opt] = "a file descriptor",
-	};
-
-	return texts[type];
+	switch (type) {
+	case RPC_string:
+		return "a printable line of 1 to 511 bytes";
+	case RPC_vm_ref:
+		return "the id or name of a VM (a-z, 0-9, -), or the beginning of one";
+	case RPC_vm_name:
+		return "a name of up to 63 letters a-z, digits and inner hyphens";
+	case RPC_object_ref:
+		return "an id or name, or the beginning of one";
+	case RPC_ref_name:
+		return "a name of letters, digits and ._/:@+-, a letter or digit first";
+	case RPC_operation:
+		return "16 hexadecimal digits";
+	case RPC_boolean:
+		return "true or false";
+	case RPC_vcpus:
+		return "a number from 1 to 32";
+	case RPC_mib:
+		return "a number of MiB from 64 to 1048576";
+	case RPC_size:
+		return "a number of bytes from 1 to 2^46";
+	case RPC_count:
+		return "a number from 0 to 1000000";
+	case RPC_signo:
+		return "a signal number from 1 to 64";
+	case RPC_argv:
+		return "an array of strings, the first not empty, 64 KiB at most";
+	case RPC_env:
+		return "an array of NAME=value strings, 64 KiB at most";
+	case RPC_accel:
+		return "auto, kvm or tcg";
+	case RPC_guest_mode:
+		return "auto, command or idle";
+	case RPC_image_kind:
+		return "auto, oci_layout, oci_archive, docker_archive or rootfs";
+	case RPC_fd:
+	case RPC_fd_opt:
+	case RPC__type_count:
+		break;
+	}
+	return "a file descriptor";
 }
 
 static bool is_fd(const struct rpc_param *p)
