@@ -2,6 +2,7 @@
 #include "guest/control.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -24,7 +25,9 @@
 
 /* A frame whose rest does not come belongs to a host that went while it wrote. */
 #define HALF_FRAME_MS 1000
-#define SYNCS_MAX     8
+/* What the driver says of a host that comes may be seen after the host's first bytes. */
+#define AWAY_MS	  20
+#define SYNCS_MAX 8
 
 /* A request whose answer comes later. `host` tells the connections of port 0 apart: an answer to
  * an earlier one is not given to a later. */
@@ -42,7 +45,7 @@ static struct {
 	int tree, pid1;
 	struct source port;
 	struct stream *s;
-	struct timer half;
+	struct timer half, away;
 	uint32_t host;
 	bool asked, ready; /* set up: asked for, done */
 	struct pending setup;
@@ -271,6 +274,15 @@ static void on_half(struct timer *t)
 		log_warning("port 0: %s", err.msg);
 }
 
+/* The end that was read was one: nobody came since. */
+static void on_away(struct timer *t)
+{
+	struct pollfd p = { .fd = c.port.fd };
+
+	if (poll(&p, 1, 0) > 0 && (p.revents & POLLHUP))
+		reset();
+}
+
 static void on_port(struct source *source, uint32_t events)
 {
 	const void *rest;
@@ -285,11 +297,14 @@ static void on_port(struct source *source, uint32_t events)
 		if (r == 0)
 			break;
 		if (r < 0) {
+			/* The answer to a new host's hello must not go with the old one. */
+			if (err.code == ERR_unavailable) {
+				loop_timer_set(c.loop, &c.away, AWAY_MS);
+				return;
+			}
 			if (err.code == ERR_protocol)
 				log_warning("port 0: %s", err.msg);
 			reset();
-			if (err.code == ERR_unavailable)
-				return;
 		}
 	}
 	flush();
@@ -317,6 +332,7 @@ int control_start(struct loop *loop, int tree, int port, int setup, int pid1, st
 	c.pid1 = pid1;
 	c.port = (struct source){ port, on_port };
 	c.half.fire = on_half;
+	c.away.fire = on_away;
 	for (size_t i = 0; i < SYNCS_MAX; i++)
 		c.syncs[i].done = (struct source){ -1, on_synced };
 	workload_init(loop, tree, &c.image, on_settled);
