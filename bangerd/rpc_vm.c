@@ -108,14 +108,11 @@ static int reply_stopped(struct vm *vm, struct json_object **ret, struct err *er
 	return 0;
 }
 
-/* Take the lock from who holds it; a creation that this ended leaves no VM, which is stopped
- * enough: 1 then. */
+/* Take the lock from who holds it. */
 static int take_from(
 	struct vm *vm, struct vm_hold *hold, bool yields, const struct call *call, struct err *err)
 {
-	if (vm_hold_take(hold, vm, VM_HOLD_PREEMPT, yields, call->cancel_fd, err) == 0)
-		return 0;
-	return err->code == ERR_not_found ? 1 : -1;
+	return vm_hold_take(hold, vm, VM_HOLD_PREEMPT, yields, call->cancel_fd, err);
 }
 
 int rpc_vm_stop(struct call *call, struct rpc_vm_stop_in *in, struct json_object **ret_result,
@@ -125,7 +122,7 @@ int rpc_vm_stop(struct call *call, struct rpc_vm_stop_in *in, struct json_object
 	_cleanup_(vm_hold_drop) struct vm_hold hold = VM_HOLD_INIT;
 
 	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0 ||
-		take_from(vm, &hold, true, call, err) != 0 ||
+		take_from(vm, &hold, true, call, err) < 0 ||
 		vm_stop_held(vm, &hold, stop_ms(call, in->timeout_s), err) < 0)
 		return -1;
 	return reply_stopped(vm, ret_result, err);
@@ -169,7 +166,7 @@ int rpc_vm_kill(struct call *call, struct rpc_vm_kill_in *in, struct json_object
 							    : reply_vm(vm, false, ret_result, err);
 	if (vm_state(vm) == VM_STOPPED)
 		return err_set(err, ERR_not_running, "VM '%s' is not running", vm->row.name.s);
-	if (take_from(vm, &hold, false, call, err) != 0 || vm_kill_held(vm, err) < 0)
+	if (take_from(vm, &hold, false, call, err) < 0 || vm_kill_held(vm, err) < 0)
 		return -1;
 	return reply_stopped(vm, ret_result, err);
 }
@@ -179,8 +176,8 @@ int rpc_vm_delete(struct call *call, struct rpc_vm_delete_in *in, struct json_ob
 {
 	_cleanup_vm_ struct vm *vm = NULL;
 	_cleanup_(vm_hold_drop) struct vm_hold hold = VM_HOLD_INIT;
+	struct err why = ERR_INIT;
 	enum vm_state state;
-	int r;
 
 	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0)
 		return -1;
@@ -189,10 +186,13 @@ int rpc_vm_delete(struct call *call, struct rpc_vm_delete_in *in, struct json_ob
 		return err_set(err, ERR_busy,
 			"VM '%s' is %s: stop it first, or delete it with --force", vm->row.name.s,
 			vm_state_name(state));
-	r = take_from(vm, &hold, false, call, err);
-	if (r > 0)
-		return 0; /* what was cancelled left nothing */
-	return r < 0 ? -1 : vm_delete_held(vm, err);
+	if (take_from(vm, &hold, false, call, &why) == 0)
+		return vm_delete_held(vm, err);
+	/* A creation that this ended left nothing. */
+	if (why.code == ERR_not_found)
+		return 0;
+	*err = why;
+	return -1;
 }
 
 /* ---- inside ---- */

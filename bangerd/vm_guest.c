@@ -8,6 +8,8 @@
 #include "common/str.h"
 #include "common/stream.h"
 
+#define GREET_MS 500
+
 int vm_vmm(struct vm *vm, struct vmm *ret, struct err *err)
 {
 	struct vmm v = VMM_INIT;
@@ -31,16 +33,29 @@ int vm_vmm(struct vm *vm, struct vmm *ret, struct err *err)
 	return 0;
 }
 
+/* A guest that saw two hosts come and go at once may miss the greeting of the last one: it is
+ * greeted anew, with more patience each time. */
 static int attach(struct vm *vm, const struct vmm *v, const struct wait *w, struct err *err)
 {
-	struct agent_hello_out hello;
-	int fd;
+	struct err why = ERR_INIT;
 
 	if (agent_attached(vm->agent))
 		return 0;
-	if (v->ops->port(v, 0, &fd, err) < 0)
-		return -1;
-	return agent_attach(vm->agent, fd, w, &hello, err);
+	for (uint64_t ms = GREET_MS;; ms *= 3) {
+		struct wait part = wait_ms(w->cancel_fd, ms);
+		struct agent_hello_out hello;
+		bool last = part.deadline_ms >= w->deadline_ms;
+		int fd;
+
+		if (v->ops->port(v, 0, &fd, err) < 0)
+			return -1;
+		if (agent_attach(vm->agent, fd, last ? w : &part, &hello, &why) == 0)
+			return 0;
+		if (last || (why.code != ERR_timeout && why.code != ERR_protocol))
+			break;
+	}
+	*err = why;
+	return -1;
 }
 
 int vm_agent_call(struct vm *vm, enum agent_message msg, const void *in, void *out,
