@@ -207,12 +207,12 @@ def status_of(pid, task=None):
 
 
 def jailed():
-    """Processes of the jail uids used here."""
+    """VMMs of the jail uids used here (under the last one netd asks QEMU's version)."""
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError, KeyError, ValueError):
             status = status_of(int(entry.name))
             uid = int(status["Uid"].split()[0])
-            if UID_BASE <= uid < UID_BASE + UID_COUNT and not status["State"].startswith("Z"):
+            if 0 <= uid - UID_BASE < UID_COUNT - 1 and not status["State"].startswith("Z"):
                 found.append(int(entry.name))
     return sorted(found)
