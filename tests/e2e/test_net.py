@@ -71,7 +71,7 @@ def fetch(name, address, port=8000):
     done = vms.execute(name, "sh", "-c", "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | "
                        f"nc -w 4 {address} {port}", timeout=60)
     assert done.status in (0, 1), done
-    return done.out.split("\r\n\r\n")[-1]
+    return done.out.split("\n\n", 1)[-1]
 
 
 def ping(name, address, uid=None):
