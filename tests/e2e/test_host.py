@@ -79,8 +79,9 @@ def test_guest_that_never_answers(tmp_path):
     away all the same."""
     kernel = silent_kernel(tmp_path)
     status, out, err = nested.with_suite(
-        nested.IMPORT + f"banger kernel import --quiet --name silent {kernel} || exit 98\n"
-        "banger vm create --quiet --image busybox --kernel silent --name mute --memory 256M\n"
+        nested.IMPORT + f"banger kernel import --quiet --name silent {kernel} >/dev/null || exit 98\n"
+        "banger vm create --quiet --image busybox --kernel silent --name mute --memory 256M "
+        ">/dev/null\n"
         "echo status $?\n"
         "banger vm list -o json | grep -c '\"mute\"'\n"
         "log=$(banger vm show mute -o json | sed -n 's/.*\"console_log\": *\"\\(.*\\)\".*/\\1/p')\n"
@@ -115,7 +116,8 @@ def test_full_disk_on_import(tmp_path):
         "banger image list -q\n"
         'test "$(find $BANGER_SUITE/state -type f ! -name "*.db*" | sort)" = "$before" '
         "|| find $BANGER_SUITE/state -type f\n"
-        "banger image import --quiet busybox $cache/busybox.oci.tar; echo status $?\n"
+        "banger image import --quiet busybox $cache/busybox.oci.tar >/dev/null; "
+        "echo status $?\n"
         "banger image list -o json | grep -c '\"busybox\"'\n",
         tmp_path, settings="[image]\nmin_free = 1M\n", state_size="96M")
     assert (status, out) == (0, "status 1\nstatus 0\n1\n"), (out, err)

@@ -29,6 +29,6 @@ def cache():
 
 
 IMPORT = """
-banger kernel import --quiet --name cloud $cache/linux-image-*-cloud-amd64_*.deb || exit 99
-banger image import --quiet busybox $cache/busybox.oci.tar || exit 99
+banger kernel import --quiet --name cloud $cache/linux-image-*-cloud-amd64_*.deb >/dev/null || exit 99
+banger image import --quiet busybox $cache/busybox.oci.tar >/dev/null || exit 99
 """
