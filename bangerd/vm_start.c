@@ -244,7 +244,8 @@ static int do_guest(void *ctx, struct err *err)
 		return -1;
 	s->keep = true;
 	return err_set(err, ERR_timeout,
-		"the guest of VM '%s' did not get ready within %llu s; what it said: banger logs "
+		"the guest of VM '%s' did not get ready within %llu s; what it said: banger vm "
+		"logs "
 		"%s",
 		s->vm->row.name.s,
 		(unsigned long long)s->vms->needs.services->settings->vmm_start_timeout,

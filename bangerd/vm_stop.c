@@ -81,7 +81,7 @@ void vm_death(struct vm *vm, char *dst, size_t cap)
 
 	reap(vm, how, sizeof(how));
 	read_vmm_log(vm, said, sizeof(said));
-	str_format(dst, cap, "%s%s%s; its console: banger logs %s",
+	str_format(dst, cap, "%s%s%s; its console: banger vm logs %s",
 		how[0] ? how : "the guest powered off", said[0] ? ": " : "", said, vm->row.name.s);
 }
 
@@ -122,7 +122,7 @@ void vm_end(struct vm *vm, bool by_itself)
 		char said[224];
 
 		read_vmm_log(vm, said, sizeof(said));
-		str_format(how, sizeof(how), "%s%s%s; its console: banger logs %s", exit,
+		str_format(how, sizeof(how), "%s%s%s; its console: banger vm logs %s", exit,
 			said[0] ? ": " : "", said, vm->row.name.s);
 		log_warning("VM %s: %s", vm->row.id.s, how);
 	} else if (by_itself) {
