@@ -22,6 +22,10 @@
 /* 2000-01-01: all times of the file system itself. */
 #define FS_TIME 946684800
 
+/* 32 MiB: a VM that is killed costs its guest a replay, not its files. Nothing of it is written
+ * here but its head, so it takes no room on the host. */
+#define JOURNAL_BLOCKS 8192
+
 struct finish {
 	int fd;
 	struct tree *tree;
@@ -257,6 +261,10 @@ static int write_metadata(struct finish *f, struct err *err)
 	e = ext2fs_create_resize_inode(f->fs);
 	if (e != 0)
 		return ext2_error(e, "make room to grow in", err);
+	e = ext2fs_add_journal_inode2(f->fs, JOURNAL_BLOCKS, ~0ULL,
+		EXT2_MKJOURNAL_LAZYINIT | EXT2_MKJOURNAL_NO_MNT_CHECK);
+	if (e != 0)
+		return ext2_error(e, "make a journal in", err);
 	if (write_xattrs(f, err) < 0)
 		return -1;
 	e = ext2fs_set_gdt_csum(f->fs);
@@ -275,9 +283,9 @@ static int finish(struct finish *f, struct err *err)
 	if (ext4_layout_write(f->tree, f->data, &f->params, &f->layout, err) < 0)
 		return -1;
 	f->cursor = ext4_data_cursor(f->data);
-	/* Blocks to come: one a file with xattrs, the resize inode's. */
-	if (ext4_geometry_decide(
-		    f->cursor, f->layout.last, f->layout.n_xattr + 2ULL, &f->geometry, err) < 0)
+	/* Blocks to come: one a file with xattrs, the resize inode's, the journal and its tree. */
+	if (ext4_geometry_decide(f->cursor, f->layout.last,
+		    f->layout.n_xattr + JOURNAL_BLOCKS + 4ULL, &f->geometry, err) < 0)
 		return -1;
 	size = (uint64_t)f->geometry.groups * EXT4_GROUP_BLOCKS * EXT4_BLOCK;
 	ext4_data_buffered(f->data);
