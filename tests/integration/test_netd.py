@@ -29,14 +29,15 @@ def host():
     before = host.state()
     before["files"] = ["ledger", "vm"]
     yield host
-    host.release_all()
-    after = None
-    deadline = time.monotonic() + 5
-    while after != before and time.monotonic() < deadline:
-        after = host.state()
-    said = "".join(netd.said() for netd in host.started)
-    host.close()
-    assert after == before, said
+    try:
+        host.release_all()
+        after = None
+        deadline = time.monotonic() + 5
+        while after != before and time.monotonic() < deadline:
+            after = host.state()
+        assert after == before, "".join(netd.said() for netd in host.started)
+    finally:
+        host.close()
 
 
 @pytest.fixture

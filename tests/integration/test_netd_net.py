@@ -61,14 +61,15 @@ class Net:
         self.guests = [self.a_nat, self.a, self.b_nat, self.b]
 
     def close(self):
-        self.host.release_all()
-        after = self.host.state()
-        for guest in self.guests:
-            guest.ns.close()
-        self.outside.close()
-        self.host.close()
         self.before["files"] = ["ledger", "vm"]
-        assert after == self.before
+        try:
+            self.host.release_all()
+            assert self.host.state() == self.before
+        finally:
+            for guest in self.guests:
+                guest.ns.close()
+            self.outside.close()
+            self.host.close()
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["plain", "br_netfilter"])
