@@ -81,37 +81,31 @@ static int finish_run(struct cli *cli, struct client *c, const struct args_vm_ru
 }
 
 static int run_attached(struct cli *cli, struct client *c, const struct args_vm_run *a,
-	const struct plan *plan, int signals, struct err *err)
+	const struct plan *plan, const struct words *argv, struct err *err)
 {
-	_cleanup_reply_ struct reply image = REPLY_INIT;
-	struct words argv = { 0 };
+	_cleanup_fd_ int signals = -1;
+	struct attach attach = { .argv = argv };
 	struct created vm;
-	struct attach attach = { .argv = &argv, .signals = signals };
 	int status;
 
-	if (a->command.n > 0 &&
-		create_argv(c, a->machine.image, &a->command, &argv, &image, err) < 0)
-		return -1;
 	say_plan(plan);
-	if (create_vm(cli, c, plan, signals, &vm, err) < 0) {
-		free(argv.items);
+	if (signals_open(&signals, err) < 0 || create_vm(cli, c, plan, signals, &vm, err) < 0)
 		return -1;
-	}
 	attach.vm = vm.id;
+	attach.signals = signals;
 	attach.tty = a->command.n > 0 ? a->terminal.tty : a->terminal.tty || isatty(STDIN_FILENO);
 	attach.no_stdin = a->terminal.no_stdin;
 	status = attach_run(cli, c, &attach, err);
-	free(argv.items);
 	return finish_run(cli, c, a, &vm, signals, status, err);
 }
 
-static int run_detached(
-	struct cli *cli, struct client *c, const struct plan *plan, int signals, struct err *err)
+static int run_detached(struct cli *cli, struct client *c, const struct plan *plan, struct err *err)
 {
+	_cleanup_fd_ int signals = -1;
 	struct created vm;
 
 	say_plan(plan);
-	if (create_vm(cli, c, plan, signals, &vm, err) < 0)
+	if (signals_open(&signals, err) < 0 || create_vm(cli, c, plan, signals, &vm, err) < 0)
 		return -1;
 	return output_id(vm.id, err);
 }
@@ -119,7 +113,8 @@ static int run_detached(
 int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
 {
 	_cleanup_client_ struct client *client = NULL;
-	_cleanup_fd_ int signals = -1;
+	_cleanup_reply_ struct reply image = REPLY_INIT;
+	struct words argv = { 0 };
 	/* With a command, the VM is but the place for it. */
 	struct plan plan = {
 		.machine = &args->machine,
@@ -128,6 +123,7 @@ int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
 		.auto_remove = args->remove,
 		.quiet = args->quiet,
 	};
+	int status;
 
 	if (!args->detach && !args->dry_run)
 		cli->failure = EXIT_BANGER;
@@ -135,18 +131,20 @@ int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
 		return -1;
 	if (args->dry_run)
 		return dry_run(client, &plan, err);
-	if (signals_open(&signals, err) < 0)
-		return -1;
 	if (args->detach)
-		return run_detached(cli, client, &plan, signals, err);
-	return run_attached(cli, client, args, &plan, signals, err);
+		return run_detached(cli, client, &plan, err);
+	if (args->command.n > 0 &&
+		create_argv(client, args->machine.image, &args->command, &argv, &image, err) < 0)
+		return -1;
+	status = run_attached(cli, client, args, &plan, &argv, err);
+	free(argv.items);
+	return status;
 }
 
 int cmd_vm_create(struct cli *cli, const struct args_vm_create *args, struct err *err)
 {
 	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply image = REPLY_INIT;
-	_cleanup_fd_ int signals = -1;
 	struct words argv = { 0 };
 	struct plan plan = {
 		.machine = &args->machine,
@@ -157,15 +155,14 @@ int cmd_vm_create(struct cli *cli, const struct args_vm_create *args, struct err
 	};
 	int status;
 
-	if (create_check(cli, &args->machine, err) < 0 || cli_connect(cli, &client, err) < 0 ||
-		signals_open(&signals, err) < 0)
+	if (create_check(cli, &args->machine, err) < 0 || cli_connect(cli, &client, err) < 0)
 		return -1;
 	if (args->command.n > 0 &&
 		create_argv(client, args->machine.image, &args->command, &argv, &image, err) < 0)
 		return -1;
 	plan.argv = argv.items;
 	plan.n_argv = argv.n;
-	status = run_detached(cli, client, &plan, signals, err);
+	status = run_detached(cli, client, &plan, err);
 	free(argv.items);
 	return status;
 }

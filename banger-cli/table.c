@@ -56,12 +56,13 @@ static void measure(const struct table *t, size_t widths[TABLE_COLUMNS])
 {
 	for (size_t i = 0; i < t->n_columns; i++)
 		widths[i] = text_width(t->titles[i]);
-	for (size_t i = 0; i < t->n_cells; i++) {
-		size_t n = text_width(t->cells[i]), column = i % t->n_columns;
+	for (size_t at = 0; at < t->n_cells; at += t->n_columns)
+		for (size_t i = 0; i < t->n_columns && at + i < t->n_cells; i++) {
+			size_t n = text_width(t->cells[at + i]);
 
-		if (n > widths[column])
-			widths[column] = n;
-	}
+			if (n > widths[i])
+				widths[i] = n;
+		}
 }
 
 static void put(const char *text, size_t width, bool last)
@@ -87,7 +88,8 @@ int table_print(const struct table *t, struct err *err)
 		put(t->titles[i], widths[i], i + 1 == t->n_columns);
 	if (bold)
 		fputs("\033[0m", stdout);
-	for (size_t i = 0; i < t->n_cells; i++)
-		put(t->cells[i], widths[i % t->n_columns], (i + 1) % t->n_columns == 0);
+	for (size_t at = 0; at < t->n_cells; at += t->n_columns)
+		for (size_t i = 0; i < t->n_columns && at + i < t->n_cells; i++)
+			put(t->cells[at + i], widths[i], i + 1 == t->n_columns);
 	return 0;
 }

@@ -16,7 +16,7 @@ struct table {
 	bool failed;
 };
 
-/* titles: n of them, at most TABLE_COLUMNS; they live as long as the table. */
+/* titles: n of them, 1 to TABLE_COLUMNS; they live as long as the table. */
 void table_init(struct table *t, const char *const *titles, size_t n);
 void table_finish(struct table *t);
 #define _cleanup_table_ __attribute__((cleanup(table_finish)))
