@@ -85,6 +85,12 @@ static void refuse(int fd)
 	(void)!send(fd, line, sizeof(line) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+static int check_later(struct rpc *rpc)
+{
+	sd_event_source_set_time_relative(rpc->check_source, CHECK_US);
+	return sd_event_source_set_enabled(rpc->check_source, SD_EVENT_ONESHOT);
+}
+
 static void serve(struct rpc *rpc, int fd_in)
 {
 	_cleanup_fd_ int fd = fd_in;
@@ -103,10 +109,13 @@ static void serve(struct rpc *rpc, int fd_in)
 		return;
 	}
 	if (conn_create(rpc->services->loop, TAKE_FD(fd), &(struct conn_peer){ cred.uid, cred.pid },
-		    ++rpc->next_id, &events, rpc, &c, &err) < 0)
+		    ++rpc->next_id, &events, rpc, &c, &err) < 0) {
 		log_warning("%s", err.msg);
-	else
-		rpc->conns[rpc->n_conns++] = c;
+		return;
+	}
+	rpc->conns[rpc->n_conns++] = c;
+	if (rpc->n_conns == 1)
+		check_later(rpc);
 }
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *ctx)
@@ -154,8 +163,8 @@ static int on_check(sd_event_source *source, uint64_t usec, void *ctx)
 	/* Downwards: one that closes itself is replaced by the last. */
 	for (unsigned i = rpc->n_conns; i-- > 0;)
 		conn_check_stalled(rpc->conns[i], (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000);
-	sd_event_source_set_time_relative(source, CHECK_US);
-	return 0;
+	/* Without clients nothing wakes the daemon. */
+	return rpc->n_conns > 0 ? check_later(rpc) : 0;
 }
 
 int rpc_create(const struct services *services, int listen_fd, rpc_gone gone, struct rpc **ret,
@@ -175,7 +184,7 @@ int rpc_create(const struct services *services, int listen_fd, rpc_gone gone, st
 		r = sd_event_add_time_relative(e, &rpc->check_source, CLOCK_MONOTONIC, CHECK_US,
 			CHECK_US / 10, on_check, rpc);
 	if (r >= 0)
-		r = sd_event_source_set_enabled(rpc->check_source, SD_EVENT_ON);
+		r = sd_event_source_set_enabled(rpc->check_source, SD_EVENT_OFF);
 	if (r >= 0)
 		r = sd_event_add_time_relative(
 			e, &rpc->retry_source, CLOCK_MONOTONIC, RETRY_US, 0, on_retry, rpc);
