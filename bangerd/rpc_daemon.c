@@ -47,7 +47,7 @@ static struct json_object *describe_host(const struct services *s)
 	reply_bool(&r, "tun", h->have_tun);
 	reply_bool(&r, "qemu", h->have_qemu);
 	reply_string(&r, "qemu_version", h->qemu_version.s);
-	reply_bool(&r, "nft", h->have_nft);
+	reply_bool(&r, "nftables", h->have_nft);
 	reply_string(&r, "limits", limits_to_name(h->limits));
 	reply_string(&r, "net_pool", pool);
 	reply_string(&r, "accel", accel_to_name(accel));
