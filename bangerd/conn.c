@@ -382,11 +382,6 @@ uint64_t conn_id(const struct conn *c)
 	return c->id;
 }
 
-bool conn_is_open(const struct conn *c)
-{
-	return c->fd >= 0;
-}
-
 void conn_close(struct conn *c)
 {
 	if (c->fd < 0)

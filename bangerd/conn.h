@@ -45,7 +45,6 @@ void conn_unref(struct conn *c); /* NULL is allowed */
 
 const struct conn_peer *conn_peer(const struct conn *c);
 uint64_t conn_id(const struct conn *c); /* never reused in a run */
-bool conn_is_open(const struct conn *c);
 
 /* Send len bytes, which end with a newline, and an fd (or -1; taken) with the first of them. What
  * the socket does not take now waits; a client that lets too much of it wait is closed. */

@@ -11,7 +11,6 @@
 
 struct images;
 struct ipc;
-struct json_object;
 struct settings;
 struct call;
 struct rpc_image_import_in;

@@ -91,14 +91,6 @@ void operations_destroy(struct operations *ops)
 	free(ops);
 }
 
-struct operation *operation_ref(struct operation *o)
-{
-	pthread_mutex_lock(&o->ops->lock);
-	o->refs++;
-	pthread_mutex_unlock(&o->ops->lock);
-	return o;
-}
-
 void operation_unref(struct operation *o)
 {
 	struct operations *ops;

@@ -30,7 +30,6 @@ void operations_destroy(struct operations *ops); /* none may run; NULL is allowe
  * caller's. Fails with quota_exceeded when the owner has 64 running. */
 int operation_begin(struct operations *ops, uid_t owner, const char *kind, struct operation **ret,
 	struct err *err);
-struct operation *operation_ref(struct operation *o);
 void operation_unref(struct operation *o); /* NULL is allowed */
 
 /* The VM it is about; once, before others see it. */

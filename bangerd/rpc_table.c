@@ -36,30 +36,3 @@ const struct rpc_method_info *rpc_method_find(const char *name)
 			return &rpc_methods[i];
 	return NULL;
 }
-
-const char *rpc_type_name(enum rpc_type t)
-{
-	static const char *const names[RPC__type_count] = {
-		[RPC_string] = "string",
-		[RPC_vm_ref] = "vm_ref",
-		[RPC_vm_name] = "vm_name",
-		[RPC_object_ref] = "object_ref",
-		[RPC_ref_name] = "ref_name",
-		[RPC_operation] = "operation",
-		[RPC_boolean] = "boolean",
-		[RPC_vcpus] = "vcpus",
-		[RPC_mib] = "mib",
-		[RPC_size] = "size",
-		[RPC_count] = "count",
-		[RPC_signo] = "signo",
-		[RPC_argv] = "argv",
-		[RPC_env] = "env",
-		[RPC_accel] = "accel",
-		[RPC_guest_mode] = "guest_mode",
-		[RPC_image_kind] = "image_kind",
-		[RPC_fd] = "fd",
-		[RPC_fd_opt] = "fd_opt",
-	};
-
-	return t < RPC__type_count ? names[t] : "?";
-}

@@ -37,5 +37,3 @@ extern const struct rpc_method_info rpc_methods[RPC_METHOD__count];
 
 /* The row of a name, or NULL. */
 const struct rpc_method_info *rpc_method_find(const char *name);
-
-const char *rpc_type_name(enum rpc_type t);

@@ -5,8 +5,6 @@
 
 #include "bangerd/store.h"
 
-#define OBJECT_ID_LEN 12
-
 struct image_row {
 	vm_id id; /* of the same form as a VM's */
 	ref_name name;
