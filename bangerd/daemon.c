@@ -91,13 +91,7 @@ static int create_all(struct daemon *d, struct helpers *helpers, int listen_fd, 
 		operations_create(s->loop, &s->operations, err) < 0 ||
 		work_create(s->loop, (unsigned)settings->daemon_workers, &s->work, err) < 0)
 		return -1;
-	if (vms_create(&(struct vms_needs){ .services = s,
-			       .loop = s->loop,
-			       .netd = s->netd,
-			       .host = s->host,
-			       .state_fd = s->state_fd },
-		    &s->vms, err) < 0 ||
-		vms_reconcile(s->vms, err) < 0)
+	if (vms_create(s, &s->vms, err) < 0 || vms_reconcile(s->vms, err) < 0)
 		return -1;
 	fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)

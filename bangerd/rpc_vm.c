@@ -150,7 +150,7 @@ static int send_signal(struct vm *vm, uint8_t signo, struct err *err)
 
 	if (vm_state(vm) != VM_RUNNING)
 		return err_set(err, ERR_not_running, "VM '%s' is not running", vm->row.name.s);
-	return netd_vm_signal(vm->vms->needs.netd, &signal_in, &signal_out, err);
+	return netd_vm_signal(vm->vms->services->netd, &signal_in, &signal_out, err);
 }
 
 int rpc_vm_kill(struct call *call, struct rpc_vm_kill_in *in, struct json_object **ret_result,

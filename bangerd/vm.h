@@ -52,7 +52,7 @@ struct vm {
 };
 
 struct vms {
-	struct vms_needs needs;
+	const struct services *services;
 	struct watches *watches;
 	pthread_mutex_t lock;
 	struct vm *first, **last;

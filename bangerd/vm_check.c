@@ -90,11 +90,11 @@ static int check_memory(struct vms *vms, const struct vm_row *row, struct err *e
 int vm_check(struct vms *vms, const struct vm_row *row, int image, enum accel *ret_accel,
 	struct err *err)
 {
-	const struct settings *settings = vms->needs.services->settings;
+	const struct settings *settings = vms->services->settings;
 	uint64_t cost;
 
-	if (vmm_qemu.probe(vms->needs.host, err) < 0 ||
-		host_accel(vms->needs.host, row->accel, ret_accel, err) < 0 ||
+	if (vmm_qemu.probe(vms->services->host, err) < 0 ||
+		host_accel(vms->services->host, row->accel, ret_accel, err) < 0 ||
 		check_memory(vms, row, err) < 0)
 		return -1;
 	if (image < 0)

@@ -38,7 +38,7 @@ struct creation {
 static int fill_resources(struct vms *vms, const struct rpc_vm_create_begin_in *in,
 	const struct image_row *image, struct vm_row *row, struct err *err)
 {
-	const struct settings *settings = vms->needs.services->settings;
+	const struct settings *settings = vms->services->settings;
 	uint64_t total, available, size;
 
 	if (vm_host_memory(vms, &total, &available, err) < 0)
@@ -115,11 +115,11 @@ static int choose_name(struct vms *vms, struct vm_row *row, struct err *err)
 
 static int choose_address(struct vms *vms, struct vm_row *row, struct err *err)
 {
-	struct store *store = vms->needs.services->store;
+	struct store *store = vms->services->store;
 	struct addr_hosts used;
 
-	if (store_vm_subnet(store, row->owner, vms->needs.host->status.pool_prefix, &row->subnet,
-		    err) < 0 ||
+	if (store_vm_subnet(store, row->owner, vms->services->host->status.pool_prefix,
+		    &row->subnet, err) < 0 ||
 		store_vm_hosts(store, row->subnet, &used, err) < 0 ||
 		addr_host_pick(&used, vms->last_host[row->subnet], &row->host, err) < 0)
 		return -1;
@@ -131,7 +131,7 @@ static int choose_address(struct vms *vms, struct vm_row *row, struct err *err)
  * one VM's. Takes the row. */
 static int insert(struct vms *vms, struct vm_row *row, struct vm **ret, struct err *err)
 {
-	struct store *store = vms->needs.services->store;
+	struct store *store = vms->services->store;
 	_cleanup_(store_tx_end) struct store *tx = NULL;
 	struct vm *vm;
 
@@ -249,7 +249,7 @@ static void tie(struct vm *vm, const struct call *call)
 static int begin(struct vms *vms, struct call *call, const struct rpc_vm_create_begin_in *in,
 	struct vm_row *row, struct json_object **ret, struct err *err)
 {
-	const struct services *services = vms->needs.services;
+	const struct services *services = vms->services;
 	struct creation *c = calloc(1, sizeof(*c));
 	struct vm *vm;
 
@@ -284,7 +284,7 @@ static int begin(struct vms *vms, struct call *call, const struct rpc_vm_create_
 int vm_create_begin(struct vms *vms, struct call *call, const struct rpc_vm_create_begin_in *in,
 	struct json_object **ret, struct err *err)
 {
-	const struct services *services = vms->needs.services;
+	const struct services *services = vms->services;
 	_cleanup_(image_row_finish) struct image_row image = { 0 };
 	_cleanup_(vm_row_finish) struct vm_row row = { 0 };
 	_cleanup_fd_ int image_fd = -1;

@@ -20,7 +20,7 @@ static int delete_row(struct store *store, const vm_id *id, struct err *err)
 
 int vm_delete_held(struct vm *vm, struct err *err)
 {
-	struct store *store = vm->vms->needs.services->store;
+	struct store *store = vm->vms->services->store;
 
 	/* Rows that a restart removes in any state need not say so first: a sync less. */
 	if (vm->row.auto_remove || vm_state(vm) == VM_CREATING)

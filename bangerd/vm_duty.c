@@ -20,9 +20,17 @@ static void on_ended(void *ctx, uint32_t revents)
 	vm_submit_duty(vm, VM_DUTY_ENDED);
 }
 
+void vm_unwatch(struct vm *vm)
+{
+	/* The callback takes the watch away as well. */
+	watches_lock(vm->vms->watches);
+	watch_remove(&vm->ended);
+	watches_unlock(vm->vms->watches);
+}
+
 int vm_watch_end(struct vm *vm, struct err *err)
 {
-	watch_remove(&vm->ended);
+	vm_unwatch(vm);
 	return watch_add(vm->vms->watches, vm->vmm.pidfd, EPOLLIN, on_ended, vm, &vm->ended, err);
 }
 
@@ -97,5 +105,5 @@ void vm_submit_duty(struct vm *vm, unsigned duties)
 		vm->refs++;
 	pthread_mutex_unlock(&vms->lock);
 	if (submit)
-		work_submit_duty(vms->needs.services->work, &vm->duty);
+		work_submit_duty(vms->services->work, &vm->duty);
 }

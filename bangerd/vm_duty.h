@@ -8,3 +8,4 @@ void vm_duty_init(struct vm *vm);
 /* Have its VMM's end noticed. Under the VM's own lock, with a VMM that runs; what was watched
  * before is not any more. */
 int vm_watch_end(struct vm *vm, struct err *err);
+void vm_unwatch(struct vm *vm);

@@ -96,20 +96,29 @@ void vm_dirs_sweep(struct vms *vms)
 	}
 }
 
+struct console *vm_console_get(struct vm *vm)
+{
+	struct console *c;
+
+	pthread_mutex_lock(&vm->vms->lock);
+	c = vm->console;
+	pthread_mutex_unlock(&vm->vms->lock);
+	return c;
+}
+
 int vm_console_open(struct vm *vm, struct console **ret, struct err *err)
 {
 	struct vms *vms = vm->vms;
 	_cleanup_fd_ int dir = -1;
-	struct console *made;
+	struct console *made = vm_console_get(vm);
 
-	pthread_mutex_lock(&vms->lock);
-	*ret = vm->console;
-	pthread_mutex_unlock(&vms->lock);
-	if (*ret)
+	if (made) {
+		*ret = made;
 		return 0;
+	}
 	if (vm_dir_open(vms, &vm->row.id, &dir, err) < 0 ||
-		console_create(vms->watches, dir,
-			vms->needs.services->settings->vmm_console_log_size, &made, err) < 0)
+		console_create(vms->watches, dir, vms->services->settings->vmm_console_log_size,
+			&made, err) < 0)
 		return -1;
 	pthread_mutex_lock(&vms->lock);
 	if (!vm->console)

@@ -14,6 +14,8 @@ int vm_dir_remove(struct vms *vms, const vm_id *id, struct err *err);
 /* Remove the directories of VMs that are not in the list; one log line each. At start. */
 void vm_dirs_sweep(struct vms *vms);
 
-/* The VM's console, made now when it has none yet; it lives as long as the VM. Fails when the VM
- * has no directory. */
+/* The VM's console, or NULL when it has none yet; it lives as long as the VM. */
+struct console *vm_console_get(struct vm *vm);
+
+/* The VM's console, made now when it has none yet. Fails when the VM has no directory. */
 int vm_console_open(struct vm *vm, struct console **ret, struct err *err);

@@ -10,22 +10,30 @@
 
 #define GREET_MS 500
 
+static int not_running(const struct vm *vm, enum vm_state state, struct err *err)
+{
+	if (state == VM_STOPPED)
+		return err_set(err, ERR_not_running, "VM '%s' is not running: banger start %s",
+			vm->row.name.s, vm->row.name.s);
+	return err_set(err, ERR_not_running, "VM '%s' is not running: it is %s", vm->row.name.s,
+		vm_state_name(state));
+}
+
 int vm_vmm(struct vm *vm, struct vmm *ret, struct err *err)
 {
 	struct vmm v = VMM_INIT;
-	bool running;
+	enum vm_state state;
 
 	pthread_mutex_lock(&vm->vms->lock);
-	running = vm->row.state == VM_RUNNING && vm->vmm.ops;
-	if (running) {
+	state = vm->row.state;
+	if (state == VM_RUNNING) {
 		v = vm->vmm;
 		v.pidfd = -1;
 		v.rundir = fcntl(vm->vmm.rundir, F_DUPFD_CLOEXEC, 3);
 	}
 	pthread_mutex_unlock(&vm->vms->lock);
-	if (!running)
-		return err_set(err, ERR_not_running, "VM '%s' is not running: banger start %s",
-			vm->row.name.s, vm->row.name.s);
+	if (state != VM_RUNNING)
+		return not_running(vm, state, err);
 	if (v.rundir < 0)
 		return err_sys(
 			err, ERR_operation_failed, errno, "cannot reach VM '%s'", vm->row.name.s);

@@ -11,7 +11,7 @@
 
 static ipv4 address_of(const struct vm *vm, uint8_t host)
 {
-	return addr_ipv4(vm->vms->needs.host->status.pool, vm->row.subnet, host);
+	return addr_ipv4(vm->vms->services->host->status.pool, vm->row.subnet, host);
 }
 
 /* What it runs with; what was asked for, where this host cannot do that. */
@@ -20,7 +20,7 @@ static enum accel accel_of(const struct vm *vm)
 	enum accel accel = vm->row.accel;
 	struct err why = ERR_INIT;
 
-	host_accel(vm->vms->needs.host, vm->row.accel, &accel, &why);
+	host_accel(vm->vms->services->host, vm->row.accel, &accel, &why);
 	return accel;
 }
 
@@ -67,8 +67,8 @@ static void put_rest(struct reply *r, const struct vm *vm)
 	reply_strv(r, "env", &row->env);
 	reply_string(r, "user", row->user.s[0] ? row->user.s : NULL);
 	reply_string(r, "directory", row->directory.s[0] ? row->directory.s : NULL);
-	str_format(buf, sizeof(buf), "%s/vms/%s/%s",
-		vm->vms->needs.services->settings->paths_state_dir.s, row->id.s, CONSOLE_LOG);
+	str_format(buf, sizeof(buf), "%s/vms/%s/%s", vm->vms->services->settings->paths_state_dir.s,
+		row->id.s, CONSOLE_LOG);
 	reply_string(r, "console_log", buf);
 	reply_string(r, "last_error", row->last_error.s[0] ? row->last_error.s : NULL);
 }

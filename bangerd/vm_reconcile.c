@@ -30,7 +30,7 @@ static int release(struct vms *vms, const vm_id *id, struct err *err)
 	const struct netd_vm_release_in in = { .vm = *id };
 	struct netd_vm_release_out out;
 
-	return netd_vm_release(vms->needs.netd, &in, &out, err);
+	return netd_vm_release(vms->services->netd, &in, &out, err);
 }
 
 static void connect_console(struct vm *vm)
@@ -65,7 +65,7 @@ static bool adopt(struct vm *vm)
 {
 	struct err err = ERR_INIT;
 
-	if (vmm_qemu.adopt(vm->vms->needs.netd, &vm->row.id, &vm->vmm, &err) < 0) {
+	if (vmm_qemu.adopt(vm->vms->services->netd, &vm->row.id, &vm->vmm, &err) < 0) {
 		log_warning("VM %s: cannot be taken over: %s", vm->row.id.s, err.msg);
 		return false;
 	}
@@ -109,7 +109,7 @@ static int walk_ledger(struct vms *vms, struct err *err)
 	for (;;) {
 		struct err why = ERR_INIT;
 
-		if (netd_vm_next(vms->needs.netd, &in, &row, err) < 0)
+		if (netd_vm_next(vms->services->netd, &in, &row, err) < 0)
 			return -1;
 		if (!row.found)
 			return 0;

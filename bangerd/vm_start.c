@@ -42,7 +42,7 @@ struct start {
 
 static struct ipc *netd(const struct start *s)
 {
-	return s->vms->needs.netd;
+	return s->vms->services->netd;
 }
 
 /* ---- check: all that can be known before anything is made ---- */
@@ -50,7 +50,7 @@ static struct ipc *netd(const struct start *s)
 static int do_check(void *ctx, struct err *err)
 {
 	struct start *s = ctx;
-	const struct services *services = s->vms->needs.services;
+	const struct services *services = s->vms->services;
 	const struct vm_row *row = &s->vm->row;
 
 	if (store_image_get(services->store, STORE_READ, &row->image_id, &s->image, err) < 0)
@@ -173,8 +173,7 @@ static int do_launch(void *ctx, struct err *err)
 	pthread_mutex_lock(&s->vms->lock);
 	s->vm->vmm = vmm;
 	pthread_mutex_unlock(&s->vms->lock);
-	s->guest =
-		wait_ms(s->cancel_fd, s->vms->needs.services->settings->vmm_start_timeout * 1000);
+	s->guest = wait_ms(s->cancel_fd, s->vms->services->settings->vmm_start_timeout * 1000);
 	if (vmm.ops->console(&vmm, &console, err) < 0 ||
 		console_connect(s->vm->console, console, err) < 0 ||
 		vmm.ops->resume(&vmm, &s->guest, err) < 0)
@@ -248,7 +247,7 @@ static int do_guest(void *ctx, struct err *err)
 		"logs "
 		"%s",
 		s->vm->row.name.s,
-		(unsigned long long)s->vms->needs.services->settings->vmm_start_timeout,
+		(unsigned long long)s->vms->services->settings->vmm_start_timeout,
 		s->vm->row.name.s);
 }
 

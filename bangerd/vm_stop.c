@@ -9,7 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bangerd/call.h"
 #include "bangerd/vm_duty.h"
+#include "bangerd/vm_files.h"
 #include "bangerd/vm_guest.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -60,7 +62,7 @@ static void reap(struct vm *vm, char *dst, size_t cap)
 	int status;
 
 	dst[0] = '\0';
-	if (netd_vm_reap(vm->vms->needs.netd, &in, &out, &err) < 0) {
+	if (netd_vm_reap(vm->vms->services->netd, &in, &out, &err) < 0) {
 		log_warning("VM %s: %s", vm->row.id.s, err.msg);
 		return;
 	}
@@ -75,14 +77,31 @@ static void reap(struct vm *vm, char *dst, size_t cap)
 			WEXITSTATUS(status));
 }
 
+/* "`what`: the VMM's last words; its console: …" */
+static void describe_end(struct vm *vm, const char *what, char *dst, size_t cap)
+{
+	char said[224];
+
+	read_vmm_log(vm, said, sizeof(said));
+	str_format(dst, cap, "%s%s%s; its console: banger logs %s", what, said[0] ? ": " : "", said,
+		vm->row.name.s);
+}
+
 void vm_death(struct vm *vm, char *dst, size_t cap)
 {
-	char how[64], said[224];
+	char how[64];
 
 	reap(vm, how, sizeof(how));
-	read_vmm_log(vm, said, sizeof(said));
-	str_format(dst, cap, "%s%s%s; its console: banger vm logs %s",
-		how[0] ? how : "the guest powered off", said[0] ? ": " : "", said, vm->row.name.s);
+	describe_end(vm, how[0] ? how : "the guest powered off", dst, cap);
+}
+
+/* What the console still holds goes to its log. */
+static void disconnect_console(struct vm *vm)
+{
+	struct console *console = vm_console_get(vm);
+
+	if (console)
+		console_disconnect(console);
 }
 
 int vm_release_host(struct vm *vm, struct err *err)
@@ -93,10 +112,9 @@ int vm_release_host(struct vm *vm, struct err *err)
 	struct vmm old;
 	int r;
 
-	watch_remove(&vm->ended);
-	r = netd_vm_release(vm->vms->needs.netd, &in, &out, &why);
-	if (vm->console)
-		console_disconnect(vm->console);
+	vm_unwatch(vm);
+	r = netd_vm_release(vm->vms->services->netd, &in, &out, &why);
+	disconnect_console(vm);
 	agent_detach(vm->agent);
 	pthread_mutex_lock(&vm->vms->lock);
 	old = vm->vmm;
@@ -112,25 +130,20 @@ int vm_release_host(struct vm *vm, struct err *err)
 
 void vm_end(struct vm *vm, bool by_itself)
 {
-	char how[ERR_MSG_MAX] = "", exit[64];
+	char how[64], why[ERR_MSG_MAX] = "";
 	struct err err = ERR_INIT;
 
-	if (vm->console)
-		console_disconnect(vm->console);
-	reap(vm, exit, sizeof(exit));
-	if (by_itself && exit[0]) {
-		char said[224];
-
-		read_vmm_log(vm, said, sizeof(said));
-		str_format(how, sizeof(how), "%s%s%s; its console: banger vm logs %s", exit,
-			said[0] ? ": " : "", said, vm->row.name.s);
-		log_warning("VM %s: %s", vm->row.id.s, how);
+	disconnect_console(vm);
+	reap(vm, how, sizeof(how));
+	if (by_itself && how[0]) {
+		describe_end(vm, how, why, sizeof(why));
+		log_warning("VM %s: %s", vm->row.id.s, why);
 	} else if (by_itself) {
 		log_info("VM %s '%s' powered off", vm->row.id.s, vm->row.name.s);
 	}
 	if (vm_release_host(vm, &err) < 0)
 		err = (struct err)ERR_INIT; /* logged; a start or delete tries again */
-	if (vm_save(vm, VM_STOPPED, how, &err) < 0)
+	if (vm_save(vm, VM_STOPPED, why, &err) < 0)
 		log_error("VM %s: cannot save that it stopped: %s", vm->row.id.s, err.msg);
 }
 
@@ -144,9 +157,9 @@ int vm_kill_held(struct vm *vm, struct err *err)
 	if (!vm->vmm.ops)
 		return 0;
 	/* That it cannot be signalled any more is what is wanted. */
-	watch_remove(&vm->ended);
+	vm_unwatch(vm);
 	if (!pidfd_ended(vm->vmm.pidfd) &&
-		netd_vm_signal(vm->vms->needs.netd, &in, &out, &why) < 0 &&
+		netd_vm_signal(vm->vms->services->netd, &in, &out, &why) < 0 &&
 		!pidfd_ended(vm->vmm.pidfd)) {
 		*err = why;
 		return -1;
@@ -213,7 +226,7 @@ int vm_stop_held(struct vm *vm, const struct vm_hold *hold, uint64_t timeout_ms,
 		vm_end(vm, true);
 		return 0;
 	}
-	watch_remove(&vm->ended);
+	vm_unwatch(vm);
 	r = power_off(vm, hold, timeout_ms, &why);
 	if (r == 0) {
 		vm_end(vm, false);

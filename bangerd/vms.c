@@ -32,7 +32,7 @@ struct vm *vm_ref(struct vm *vm)
 
 static void vm_free(struct vm *vm)
 {
-	watch_remove(&vm->ended);
+	vm_unwatch(vm);
 	console_destroy(vm->console);
 	agent_destroy(vm->agent);
 	vmm_close(&vm->vmm);
@@ -124,7 +124,7 @@ int vm_save(struct vm *vm, enum vm_state state, const char *last_error, struct e
 	str_format(vm->row.last_error.s, sizeof(vm->row.last_error.s), "%.500s", last_error);
 	pthread_mutex_unlock(&vm->vms->lock);
 	/* Who holds the VM's own lock is the only one who changes these. */
-	return store_vm_save_state(vm->vms->needs.services->store, &vm->row, err);
+	return store_vm_save_state(vm->vms->services->store, &vm->row, err);
 }
 
 /* ---- all ---- */
@@ -195,28 +195,28 @@ static int load_row(void *ctx, struct vm_row *row, struct err *err)
 
 static int open_files(struct vms *vms, struct err *err)
 {
-	int state_fd = vms->needs.state_fd;
+	int state_fd = vms->services->state_fd;
 
 	if (mkdirat(state_fd, "vms", 0700) < 0 && errno != EEXIST)
 		return err_sys(err, ERR_operation_failed, errno, "cannot make %s/vms",
-			vms->needs.services->settings->paths_state_dir.s);
+			vms->services->settings->paths_state_dir.s);
 	vms->dir_fd = openat(state_fd, "vms", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (vms->dir_fd < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot open %s/vms",
-			vms->needs.services->settings->paths_state_dir.s);
+			vms->services->settings->paths_state_dir.s);
 	vms->meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
 	if (vms->meminfo_fd < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot open /proc/meminfo");
 	return 0;
 }
 
-int vms_create(const struct vms_needs *needs, struct vms **ret, struct err *err)
+int vms_create(const struct services *services, struct vms **ret, struct err *err)
 {
 	struct vms *vms = calloc(1, sizeof(*vms));
 
 	if (!vms)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot hold VMs");
-	vms->needs = *needs;
+	vms->services = services;
 	vms->last = &vms->first;
 	vms->dir_fd = vms->meminfo_fd = -1;
 	pthread_mutex_init(&vms->lock, NULL);
@@ -228,10 +228,10 @@ int vms_create(const struct vms_needs *needs, struct vms **ret, struct err *err)
 		goto fail;
 	}
 	if (open_files(vms, err) < 0 ||
-		watches_create(loop_event(needs->loop), &vms->watches, err) < 0)
+		watches_create(loop_event(services->loop), &vms->watches, err) < 0)
 		goto fail;
-	resolvers_choose(&needs->services->settings->net_dns, vms->dns);
-	if (store_vm_list(needs->services->store, load_row, vms, err) < 0)
+	resolvers_choose(&services->settings->net_dns, vms->dns);
+	if (store_vm_list(services->store, load_row, vms, err) < 0)
 		goto fail;
 	*ret = vms;
 	return 0;

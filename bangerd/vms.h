@@ -6,24 +6,12 @@
 
 #include "common/err.h"
 
-struct host;
-struct ipc;
-struct loop;
 struct services;
 struct vms;
 
-/* What VMs need; all of it must outlive them. */
-struct vms_needs {
-	const struct services *services;
-	struct loop *loop;
-	struct ipc *netd;
-	const struct host *host;
-	int state_fd; /* the state directory */
-};
-
-/* Reads the rows. Opens what it later could not (/proc/meminfo, the host's resolvers): before the
- * process confines itself. */
-int vms_create(const struct vms_needs *needs, struct vms **ret, struct err *err);
+/* Reads the rows, and the host's resolvers. `services` (settings, store, work, images, kernels,
+ * operations, loop, netd, host, state_fd) must outlive the VMs. */
+int vms_create(const struct services *services, struct vms **ret, struct err *err);
 
 /* Once, before requests are served: compare rows, netd's ledger and directories, take over VMs
  * that run, and finish or undo what a crash left. Fails only when the store or netd does. */
