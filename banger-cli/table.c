@@ -81,6 +81,8 @@ int table_print(const struct table *t, struct err *err)
 
 	if (t->failed)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot show a list");
+	if (t->n_columns == 0)
+		return 0;
 	measure(t, widths);
 	if (bold)
 		fputs("\033[1m", stdout);

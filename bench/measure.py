@@ -399,7 +399,7 @@ def main():
     parser.add_argument("large")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("figures", nargs="*", default=[], choices=[[], *FIGURES])
-    told = parser.parse_args()
+    told = parser.parse_intermixed_args()
     bench = Bench(told.kernel, told.large, max(5, told.repeat))
     try:
         suite.banger("kernel", "import", "--quiet", "--name", "cloud", told.kernel, check=True)

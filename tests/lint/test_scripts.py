@@ -15,7 +15,7 @@ PACKAGES = {
     "com_err": "comerr-dev", "ext2fs": "libext2fs-dev", "libnftables": "libnftables-dev", "libmnl": "libmnl-dev",
     "libcrypto": "libssl-dev", "inih": "libinih-dev", "libisal": "libisal-dev",
     "libzstd": "libzstd-dev", "cmocka": "libcmocka-dev", "zlib": "zlib1g-dev",
-    "threads": "libc6-dev",
+    "threads": "libc6-dev", "com_err": "comerr-dev",
 }
 
 
