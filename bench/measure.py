@@ -114,7 +114,7 @@ def state_files(bench):
     kernel = next(iter(state.glob("kernels/*.vmlinux")))
     initramfs = next(iter(state.glob("kernels/*.initramfs")))
     row = [image for image in suite.banger_json("image", "list") if image["name"] == "busybox"][0]
-    image = [path for path in state.glob("images/**/*") if path.is_file() and row["id"] in str(path)]
+    image = [path for path in state.glob("images/*.ext4") if path.is_file() and row["id"] in str(path)]
     return kernel, initramfs, image[0]
 
 
@@ -354,11 +354,18 @@ def figure_list(bench):
     suite.stop()
     (database,) = [path for path in Path(suite.settings()["state_dir"]).rglob("*")
                    if path.is_file() and path.read_bytes()[:15] == b"SQLite format 3"]
-    keep = database.with_suffix(".kept")
-    shutil.copy(database, keep)
     owner = database.stat()
-    with sqlite3.connect(database) as store:
-        store.row_factory = sqlite3.Row
+
+    def change(what):
+        """Do something to the store, and leave its files the daemon's."""
+        with sqlite3.connect(database) as store:
+            store.row_factory = sqlite3.Row
+            what(store)
+        store.close()
+        for path in database.parent.glob(database.name + "*"):
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+    def fill(store):
         row = dict(store.execute("SELECT * FROM vm WHERE name = 'row'").fetchone())
         for number in range(999):
             row.update(id=f"{number:012x}", name=f"row-{number}", owner=50_000 + number // 250,
@@ -367,10 +374,13 @@ def figure_list(bench):
                           f"({', '.join('?' * len(row))})", list(row.values()))
         for number in range(4):
             store.execute("INSERT INTO owner_subnet VALUES (?, ?)", (50_000 + number, 100 + number))
-    store.close()
+
+    def empty(store):
+        store.execute("DELETE FROM vm WHERE owner >= 50000")
+        store.execute("DELETE FROM owner_subnet WHERE owner >= 50000")
+
     try:
-        for path in database.parent.glob(database.name + "*"):
-            os.chown(path, owner.st_uid, owner.st_gid)
+        change(fill)
         suite.start()
         assert len(suite.banger_json("vm", "list")) == 1000
         middle = bench.median(lambda: calls("vm.list", 50)[1])
@@ -379,11 +389,7 @@ def figure_list(bench):
         bench.row("banger vm list of 1,000 rows", middle, "ms", "", "", "", None)
     finally:
         suite.stop()
-        for path in database.parent.glob(database.name + "-*"):
-            path.unlink()
-        shutil.copy(keep, database)
-        keep.unlink()
-        os.chown(database, owner.st_uid, owner.st_gid)
+        change(empty)
         suite.start()
         suite.banger("vm", "delete", "row", check=True)
 
@@ -412,7 +418,8 @@ def main():
             print(f"== {name}", file=sys.stderr, flush=True)
             try:
                 figure(bench)
-            except (RuntimeError, AssertionError, OSError, subprocess.SubprocessError) as error:
+            except (RuntimeError, AssertionError, OSError, StopIteration, sqlite3.Error,
+                    subprocess.SubprocessError) as error:
                 failed.append(f"{name}: not measured: {error}")
         bench.table()
         for line in failed:
