@@ -24,6 +24,7 @@ import suite  # noqa: E402
 
 BOOT, CALLS = TOP / "build/bench/boot", TOP / "build/bench/calls"
 MEMORY = 256
+DISK = 8 << 30  # what [image] disk_size is by default
 APPEND = ("console=ttyS0 reboot=t panic=-1 quiet cryptomgr.notests tsc=reliable "
           "tsc_early_khz={khz} noreplace-smp rdinit=/init")
 
@@ -127,6 +128,7 @@ def by_hand(bench):
 
         def once():
             shutil.copy(image, disk)
+            os.truncate(disk, DISK)  # the guest grows its file system, as banger's does
             for path in bench.work.glob("p[0-9]*"):
                 path.unlink()
             return boot("agent", bench.work / "p0",
