@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "bangerd/call.h"
@@ -206,7 +207,11 @@ static int set_up(struct start *s, struct agent_setup_out *out, struct err *err)
 	};
 	_cleanup_free_ char *joined = NULL;
 	struct timespec now;
+	uint8_t seed[32];
 
+	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		return err_sys(err, ERR_operation_failed, errno, "no random bytes for the guest");
+	in.seed = (bytes){ seed, sizeof(seed) };
 	if (vm_entry(row, &s->image, &in, &joined, err) < 0)
 		return -1;
 	clock_gettime(CLOCK_REALTIME, &now);

@@ -2,6 +2,7 @@
 #include "guest/helper.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
@@ -61,6 +62,11 @@ void helper_late(struct loop *loop, int tree)
 	pid_t pid = start(tree);
 
 	if (pid == 0) {
+		const struct sched_param none = { 0 };
+
+		/* Somebody waits for the guest's first command; nobody for these. */
+		if (sched_setscheduler(0, SCHED_IDLE, &none) < 0)
+			log_warning("cannot load modules aside: %s", strerror(errno));
 		if (modules_load(tree, "late", &err) < 0)
 			log_warning("%s", err.msg);
 		tree_empty(tree);

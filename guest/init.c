@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "guest/clock.h"
+#include "guest/entropy.h"
 #include "guest/greet.h"
 #include "guest/handover.h"
 #include "guest/modules.h"
@@ -52,6 +53,7 @@ static int settle(struct greet *g, int uevents, struct err *err)
 	const struct agent_setup_in *in = &g->in;
 
 	clock_advance(in->clock_ns);
+	entropy_add(g->tree, &in->seed);
 	if (sethostname(in->hostname.s, strlen(in->hostname.s)) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot set the host name");
 	if (net_loopback(err) < 0)

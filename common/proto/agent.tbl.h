@@ -43,6 +43,8 @@ IN(ipv4, gateway)
 IN(ipv4, dns1)
 IN(ipv4, dns2)
 IN(u64, clock_ns)
+/* Random bytes, 32 of them, for the kernel's generator: a guest has no noise of its own so early. */
+IN(bytes, seed)
 IN(guest_mode, mode)
 IN(strv, argv)
 IN(strv, environment)
