@@ -2,19 +2,17 @@
 #include "banger-imaged/tree.h"
 
 #include <errno.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
-#include "banger-imaged/siphash.h"
 #include "common/str.h"
 
 struct tree {
 	const struct image_limits *limits;
-	uint64_t key[2];
-	struct node **buckets; /* a power of two of them */
-	uint64_t n_buckets, nodes;
+	void *places; /* of all nodes but the root, by directory and name: tsearch(3) */
+	uint64_t nodes;
 	uint64_t bytes; /* of names, targets, xattrs, extents */
 	struct node *root;
 };
@@ -41,18 +39,12 @@ int tree_create(const struct image_limits *limits, struct tree **ret, struct err
 	if (!t)
 		return no_memory(err);
 	t->limits = limits;
-	t->n_buckets = 1024;
-	t->buckets = calloc(t->n_buckets, sizeof(*t->buckets));
-	t->root = calloc(1, sizeof(*t->root) + 1);
-	if (!t->buckets || !t->root ||
-		tree_inode_create(t, S_IFDIR | 0755, &t->root->inode, err) < 0) {
-		free(t->buckets);
+	t->root = calloc(1, sizeof(*t->root));
+	if (!t->root || tree_inode_create(t, S_IFDIR | 0755, &t->root->inode, err) < 0) {
 		free(t->root);
 		free(t);
 		return no_memory(err);
 	}
-	while (getrandom(t->key, sizeof(t->key), 0) != (ssize_t)sizeof(t->key))
-		;
 	*ret = t;
 	return 0;
 }
@@ -65,7 +57,6 @@ void tree_destroy(struct tree *t)
 		tree_remove(t, t->root->child);
 	tree_inode_unref(t, t->root->inode);
 	free(t->root);
-	free(t->buckets);
 	free(t);
 }
 
@@ -79,49 +70,28 @@ uint64_t tree_nodes(const struct tree *t)
 	return t->nodes;
 }
 
-static uint32_t hash_of(const struct tree *t, const struct node *dir, const char *name, size_t len)
+/* Any order that is total will do: of directories by address, then of names by length and bytes. */
+static int by_place(const void *va, const void *vb)
 {
-	uint8_t buf[sizeof(dir) + TREE_NAME_MAX];
+	const struct node *a = va, *b = vb;
 
-	memcpy(buf, &dir, sizeof(dir));
-	memcpy(buf + sizeof(dir), name, len);
-	return (uint32_t)siphash(t->key, buf, sizeof(dir) + len);
+	if (a->parent != b->parent)
+		return (uintptr_t)a->parent < (uintptr_t)b->parent ? -1 : 1;
+	if (a->name_len != b->name_len)
+		return a->name_len < b->name_len ? -1 : 1;
+	return memcmp(a->name, b->name, a->name_len);
 }
 
 struct node *tree_find(const struct tree *t, const struct node *dir, const char *name, size_t len)
 {
-	uint32_t hash = hash_of(t, dir, name, len);
-	struct node *n = t->buckets[hash & (t->n_buckets - 1)];
+	const struct node key = {
+		.parent = (struct node *)(uintptr_t)dir,
+		.name = name,
+		.name_len = (uint8_t)len,
+	};
+	struct node *const *found = tfind(&key, &t->places, by_place);
 
-	while (n && (n->hash != hash || n->parent != dir || n->name_len != len ||
-			    memcmp(n->name, name, len) != 0))
-		n = n->hash_next;
-	return n;
-}
-
-/* Twice the buckets, when there are as many nodes; without memory the chains get longer. */
-static void grow(struct tree *t)
-{
-	uint64_t n = t->n_buckets * 2;
-	struct node **buckets;
-
-	if (t->nodes < t->n_buckets || n > UINT32_MAX)
-		return;
-	buckets = calloc(n, sizeof(struct node *));
-	if (!buckets)
-		return;
-	for (uint64_t i = 0; i < t->n_buckets; i++) {
-		struct node *next;
-
-		for (struct node *at = t->buckets[i]; at; at = next) {
-			next = at->hash_next;
-			at->hash_next = buckets[at->hash & (n - 1)];
-			buckets[at->hash & (n - 1)] = at;
-		}
-	}
-	free(t->buckets);
-	t->buckets = buckets;
-	t->n_buckets = n;
+	return found && len <= TREE_NAME_MAX ? *found : NULL;
 }
 
 int tree_add(struct tree *t, struct node *dir, const char *name, size_t len, struct inode *inode,
@@ -135,12 +105,19 @@ int tree_add(struct tree *t, struct node *dir, const char *name, size_t len, str
 	if (charge(t, len, err) < 0)
 		return -1;
 	n = calloc(1, sizeof(*n) + len);
-	if (!n)
+	if (!n) {
+		t->bytes -= len;
 		return no_memory(err);
-	memcpy(n->name, name, len);
+	}
+	n->name = memcpy(n + 1, name, len);
 	n->name_len = (uint8_t)len;
 	n->layer = layer;
 	n->parent = dir;
+	if (!tsearch(n, &t->places, by_place)) {
+		t->bytes -= len;
+		free(n);
+		return no_memory(err);
+	}
 	n->inode = inode;
 	inode->refs++;
 	n->next = dir->child;
@@ -148,22 +125,14 @@ int tree_add(struct tree *t, struct node *dir, const char *name, size_t len, str
 		n->next->prev = n;
 	dir->child = n;
 	t->nodes++;
-	grow(t);
-	n->hash = hash_of(t, dir, name, len);
-	n->hash_next = t->buckets[n->hash & (t->n_buckets - 1)];
-	t->buckets[n->hash & (t->n_buckets - 1)] = n;
 	*ret = n;
 	return 0;
 }
 
-/* A node without children, out of its parent, its bucket and memory. */
+/* A node without children, out of its parent, its place and memory. */
 static void unlink_node(struct tree *t, struct node *n)
 {
-	struct node **at = &t->buckets[n->hash & (t->n_buckets - 1)];
-
-	while (*at != n)
-		at = &(*at)->hash_next;
-	*at = n->hash_next;
+	tdelete(n, &t->places, by_place);
 	if (n->prev)
 		n->prev->next = n->next;
 	else

@@ -41,13 +41,11 @@ struct node {
 	struct node *parent;	  /* NULL: the root */
 	struct node *child;	  /* the first */
 	struct node *next, *prev; /* siblings */
-	struct node *hash_next;
 	struct inode *inode;
-	uint32_t hash;
 	uint16_t layer;	 /* that put it here, or restated it */
 	uint16_t pruned; /* the layer in which all of lower layers went from below it; 0: none */
 	uint8_t name_len;
-	char name[]; /* no NUL behind it */
+	const char *name; /* behind the node, no NUL behind it */
 };
 
 struct tree;
