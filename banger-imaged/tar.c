@@ -1,40 +1,143 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "banger-imaged/tar.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "banger-imaged/tar_header.h"
-#include "banger-imaged/tar_pax.h"
-#include "banger-imaged/tar_sparse.h"
+#include "banger-imaged/tar_acl.h"
 #include "common/str.h"
+
+#define BLOCK	   512	       /* of tar */
+#define PIECE	   (512 << 10) /* the most that libarchive gets at once */
+#define XATTRS	   256	       /* of one file; ext4 has room for far fewer */
+#define XATTR_NAME 255
+#define NS_PER_S   1000000000
 
 struct tar {
 	struct flow *s;
 	const struct image_limits *limits;
-	const uint8_t *p; /* what is left of the stream's piece */
+	struct archive *a;
+	locale_t plain; /* "C" */
+
+	const uint8_t *p; /* what is left of the flow's piece */
 	size_t n;
-	uint64_t at;	     /* in the stream */
-	uint64_t data;	     /* bytes of the entry's data not read yet */
-	uint64_t padding;    /* behind them */
-	uint32_t segment;    /* the one that is being read … */
-	uint64_t segment_at; /* … and how much of it was */
-	bool ended, marked;
-	struct pax global, local;
-	struct sparse_map map;
+	bool flow_ended;
+	bool zeros; /* the last block that was given, or as much as there was of it, was zeros */
+	bool failed;
+	struct err failure; /* the flow's */
+	bool in_header;
+	uint64_t header; /* bytes that were given for the headers of one entry */
+
+	bool begun, ended, marked;
+	uint64_t got;			     /* bytes of the entry's data … */
+	uint64_t got_to;		     /* … and where in the file they end */
+	struct tar_xattr xattrs[XATTRS + 2]; /* two may be ACLs that came as text */
+	struct tar_acl acls[2];
 	struct tar_entry entry;
 };
 
+/* ---- libarchive's source ---- */
+
+static bool all_zeros(const uint8_t *p, size_t n)
+{
+	while (n > 0 && p[n - 1] == 0)
+		n--;
+	return n == 0;
+}
+
+static la_ssize_t refuse(struct tar *t)
+{
+	t->failed = true;
+	archive_set_error(t->a, EIO, "%s", "cannot read");
+	return ARCHIVE_FATAL;
+}
+
+static la_ssize_t give(struct archive *a, void *ctx, const void **ret)
+{
+	struct tar *t = ctx;
+	size_t n;
+
+	if (t->failed)
+		return refuse(t);
+	if (t->n == 0 && !t->flow_ended) {
+		if (t->s->next(t->s, &t->p, &t->n, &t->failure) < 0)
+			return refuse(t);
+		t->flow_ended = t->n == 0;
+	}
+	/* libarchive bounds one extended header, but neither how many there are nor a sparse map,
+	 * which it keeps in memory. */
+	if (t->in_header && t->header > t->limits->tar_headers) {
+		err_set(&t->failure, ERR_bad_input,
+			"the headers of a tar entry are larger than %u MiB",
+			t->limits->tar_headers >> 20);
+		return refuse(t);
+	}
+	n = t->n < PIECE ? t->n : PIECE;
+	*ret = t->p;
+	t->p += n;
+	t->n -= n;
+	t->header += n;
+	if (n > 0)
+		t->zeros = n < BLOCK ? all_zeros(t->p - n, n) : all_zeros(t->p - BLOCK, BLOCK);
+	return (la_ssize_t)n;
+}
+
+/* Never negative: libarchive 3.6 would count that as progress. give() tells of the failure. */
+static la_int64_t pass_over(struct archive *a, void *ctx, la_int64_t request)
+{
+	struct tar *t = ctx;
+	uint64_t want = (uint64_t)request, n = t->n < want ? t->n : want;
+
+	t->p += n;
+	t->n -= n;
+	if (n == want || !t->s->skip || t->flow_ended)
+		return (la_int64_t)n;
+	if (t->s->skip(t->s, want - n, &t->failure) < 0) {
+		t->failed = true;
+		return (la_int64_t)n;
+	}
+	return request;
+}
+
+/* From the flow's failure or libarchive's; always -1. */
+static int fail(struct tar *t, struct err *err)
+{
+	const char *text = archive_error_string(t->a);
+	char line[160];
+
+	if (t->failed) {
+		*err = t->failure;
+		return -1;
+	}
+	str_format(line, sizeof(line), "%.150s", text ? text : "damaged, or cut short");
+	str_sanitize(line);
+	return err_set(err, archive_errno(t->a) == ENOMEM ? ERR_operation_failed : ERR_bad_input,
+		"the tar archive: %s", line);
+}
+
 int tar_open(struct flow *s, const struct image_limits *limits, struct tar **ret, struct err *err)
 {
-	struct tar *t = calloc(1, sizeof(*t));
+	_cleanup_(tar_closep) struct tar *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot read a tar stream");
 	t->s = s;
 	t->limits = limits;
-	*ret = t;
+	t->failure = (struct err)ERR_INIT;
+	t->a = archive_read_new();
+	t->plain = newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
+	if (!t->a || !t->plain)
+		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot read a tar stream");
+	if (archive_read_support_format_tar(t->a) != ARCHIVE_OK ||
+		archive_read_set_read_callback(t->a, give) != ARCHIVE_OK ||
+		archive_read_set_skip_callback(t->a, pass_over) != ARCHIVE_OK ||
+		archive_read_set_callback_data(t->a, t) != ARCHIVE_OK)
+		return fail(t, err);
+	*ret = TAKE_PTR(t);
 	return 0;
 }
 
@@ -42,360 +145,261 @@ void tar_close(struct tar *t)
 {
 	if (!t)
 		return;
-	pax_finish(&t->local);
-	pax_finish(&t->global);
-	free(t->map.segments);
+	archive_read_free(t->a);
+	if (t->plain)
+		freelocale(t->plain);
 	free(t);
 }
 
-/* Have at least one byte at t->p, or t->n == 0 at the stream's end. */
-static int fill(struct tar *t, struct err *err)
+/* ---- entries ---- */
+
+static int set_type(struct tar_entry *e, struct archive_entry *ae, struct err *err)
 {
-	return t->n > 0 ? 0 : t->s->next(t->s, &t->p, &t->n, err);
-}
+	size_t n = strlen(e->name);
 
-static int truncated(struct err *err)
-{
-	return err_set(err, ERR_bad_input, "the tar archive ends in the middle");
-}
-
-/* Exactly n bytes into dst; *ret_eof when the stream ended before the first of them. */
-static int take(struct tar *t, void *dst, size_t n, bool *ret_eof, struct err *err)
-{
-	size_t got = 0;
-
-	while (got < n) {
-		size_t k;
-
-		if (fill(t, err) < 0)
-			return -1;
-		if (t->n == 0) {
-			if (got > 0 || !ret_eof)
-				return truncated(err);
-			*ret_eof = true;
-			return 0;
-		}
-		k = t->n < n - got ? t->n : n - got;
-		memcpy((uint8_t *)dst + got, t->p, k);
-		t->p += k;
-		t->n -= k;
-		got += k;
+	switch (archive_entry_filetype(ae)) {
+	case AE_IFREG:
+		/* So are directories in the oldest archives. */
+		e->type = n > 0 && e->name[n - 1] == '/' ? TAR_DIRECTORY : TAR_FILE;
+		return 0;
+	case AE_IFLNK:
+		e->type = TAR_SYMLINK;
+		return 0;
+	case AE_IFCHR:
+		e->type = TAR_CHAR_DEVICE;
+		return 0;
+	case AE_IFBLK:
+		e->type = TAR_BLOCK_DEVICE;
+		return 0;
+	case AE_IFDIR:
+		e->type = TAR_DIRECTORY;
+		return 0;
+	case AE_IFIFO:
+		e->type = TAR_FIFO;
+		return 0;
+	default:
+		return err_set(err, ERR_bad_input, "'%s': a tar entry of an unknown type", e->name);
 	}
-	t->at += n;
-	return 0;
 }
 
-static int pass_over(struct tar *t, uint64_t n, struct err *err)
+static int set_names(struct tar_entry *e, struct archive_entry *ae, struct err *err)
 {
-	t->at += n;
-	while (n > 0) {
-		size_t k;
+	const char *name = archive_entry_pathname(ae), *link = archive_entry_hardlink(ae);
 
-		if (t->n == 0 && t->s->skip)
-			return t->s->skip(t->s, n, err);
-		if (fill(t, err) < 0)
-			return -1;
-		if (t->n == 0)
-			return truncated(err);
-		k = t->n < n ? t->n : (size_t)n;
-		t->p += k;
-		t->n -= k;
-		n -= k;
-	}
-	return 0;
-}
-
-static uint64_t padding_of(uint64_t size)
-{
-	return (TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK;
-}
-
-/* The body of an extended header, in memory (NUL behind it). */
-static int take_body(
-	struct tar *t, const struct tar_header *h, uint8_t **ret, size_t *ret_n, struct err *err)
-{
-	uint8_t *body;
-
-	if (h->size < 0 || (uint64_t)h->size > t->limits->tar_header)
-		return err_set(err, ERR_bad_input, "an extended tar header is larger than %u bytes",
-			t->limits->tar_header);
-	body = malloc((size_t)h->size + 1);
-	if (!body)
-		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot read a tar header");
-	if (take(t, body, (size_t)h->size, NULL, err) < 0 ||
-		pass_over(t, padding_of((uint64_t)h->size), err) < 0) {
-		free(body);
-		return -1;
-	}
-	body[h->size] = '\0';
-	*ret = body;
-	*ret_n = (size_t)h->size;
-	return 0;
-}
-
-/* GNU's 'L' and 'K': the next entry's name or link target. */
-static int take_long_name(const uint8_t *body, size_t n, char **dst, struct err *err)
-{
-	size_t len = strnlen((const char *)body, n);
-	char *copy;
-
-	for (size_t i = len; i < n; i++)
-		if (body[i] != '\0')
-			return err_set(err, ERR_bad_input, "a long tar name has a NUL in it");
-	if (len >= TAR_PATH_MAX)
+	if (!name || name[0] == '\0')
+		return err_set(err, ERR_bad_input, "a tar entry has no name");
+	if (!str_copy(e->name, sizeof(e->name), name))
 		return err_set(
 			err, ERR_bad_input, "a tar name is longer than %d bytes", TAR_PATH_MAX - 1);
-	copy = strndup((const char *)body, len);
-	if (!copy)
-		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot read a tar header");
-	free(*dst);
-	*dst = copy;
-	return 0;
-}
-
-/* Headers that speak of the next one: 1 when h was such, 0 when not. */
-static int take_extension(struct tar *t, const struct tar_header *h, struct err *err)
-{
-	_cleanup_free_ uint8_t *body = NULL;
-	size_t n = 0;
-	int r;
-
-	if (!strchr("xXgLK", h->type))
-		return 0;
-	if (take_body(t, h, &body, &n, err) < 0)
+	if (link)
+		e->type = TAR_HARDLINK;
+	else if (set_type(e, ae, err) < 0)
 		return -1;
-	if (h->type == 'L' || h->type == 'K')
-		r = take_long_name(body, n, h->type == 'L' ? &t->local.path : &t->local.link, err);
-	else
-		r = pax_parse(h->type == 'g' ? &t->global : &t->local, body, n, h->type == 'g',
-			t->limits, err);
-	return r < 0 ? -1 : 1;
-}
-
-/* The next header that is an entry's; *ret_end at the archive's end. */
-static int take_header(struct tar *t, uint8_t block[TAR_BLOCK], struct tar_header *h, bool *ret_end,
-	struct err *err)
-{
-	bool eof = false, begun = false;
-	unsigned extensions = 0;
-
-	for (;;) {
-		int r;
-
-		if (take(t, block, TAR_BLOCK, begun ? NULL : &eof, err) < 0)
-			return -1;
-		if (eof || tar_header_is_end(block)) {
-			if (begun)
-				return truncated(err);
-			*ret_end = true;
-			t->marked = !eof;
-			return 0;
-		}
-		if (tar_header_parse(block, h, err) < 0)
-			return -1;
-		r = take_extension(t, h, err);
-		if (r <= 0)
-			return r;
-		begun = h->type != 'g';
-		/* Before one entry stand at most a global, a pax, and two GNU headers. */
-		if (++extensions > 64)
-			return err_set(err, ERR_bad_input, "too many extended headers in a row");
-	}
-}
-
-static bool type_of(char flag, enum tar_type *ret)
-{
-	switch (flag) {
-	case '0':
-	case '7': /* "contiguous": a plain file everywhere */
-	case 'S':
-		*ret = TAR_FILE;
-		return true;
-	case '1':
-		*ret = TAR_HARDLINK;
-		return true;
-	case '2':
-		*ret = TAR_SYMLINK;
-		return true;
-	case '3':
-		*ret = TAR_CHAR_DEVICE;
-		return true;
-	case '4':
-		*ret = TAR_BLOCK_DEVICE;
-		return true;
-	case '5':
-		*ret = TAR_DIRECTORY;
-		return true;
-	case '6':
-		*ret = TAR_FIFO;
-		return true;
-	default:
-		return false;
-	}
-}
-
-static int set_names(struct tar *t, const struct tar_header *h, struct err *err)
-{
-	struct tar_entry *e = &t->entry;
-	const char *name = t->local.path ? t->local.path : h->name;
-
-	if (t->local.sparse_name)
-		name = t->local.sparse_name;
-	if (name[0] == '\0')
-		return err_set(err, ERR_bad_input, "a tar entry has no name");
-	if (!str_copy(e->name, sizeof(e->name), name) ||
-		!str_copy(e->link, sizeof(e->link), t->local.link ? t->local.link : h->link))
-		return err_set(err, ERR_bad_input, "a tar name is too long");
-	if (!type_of(h->type, &e->type))
-		return err_set(err, ERR_bad_input, "'%s': a tar entry of the unknown type '%c'",
-			e->name, h->type >= ' ' && h->type <= '~' ? h->type : '?');
+	if (e->type == TAR_SYMLINK)
+		link = archive_entry_symlink(ae);
+	if (!str_copy(e->link, sizeof(e->link), link ? link : ""))
+		return err_set(err, ERR_bad_input, "'%s': its link is longer than %d bytes",
+			e->name, TAR_PATH_MAX - 1);
 	return 0;
 }
 
-static int set_numbers(struct tar *t, const struct tar_header *h, struct err *err)
+static int set_numbers(struct tar_entry *e, struct archive_entry *ae, struct err *err)
 {
-	const struct pax *g = &t->global, *l = &t->local;
-	struct tar_entry *e = &t->entry;
-	int64_t uid = g->has_uid ? (int64_t)g->uid : h->uid;
-	int64_t gid = g->has_gid ? (int64_t)g->gid : h->gid;
-	int64_t major = l->has_major ? (int64_t)l->major : h->major;
-	int64_t minor = l->has_minor ? (int64_t)l->minor : h->minor;
+	int64_t uid = archive_entry_uid(ae), gid = archive_entry_gid(ae);
+	dev_t major = archive_entry_rdevmajor(ae), minor = archive_entry_rdevminor(ae);
 
-	uid = l->has_uid ? (int64_t)l->uid : uid;
-	gid = l->has_gid ? (int64_t)l->gid : gid;
 	if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)
 		return err_set(err, ERR_bad_input, "'%s': its owner %lld:%lld is out of range",
 			e->name, (long long)uid, (long long)gid);
-	if (major < 0 || major > 0xfff || minor < 0 || minor > 0xfffff)
-		return err_set(err, ERR_bad_input, "'%s': the device %lld:%lld is none of Linux",
-			e->name, (long long)major, (long long)minor);
-	e->mode = h->mode;
+	if (e->type == TAR_CHAR_DEVICE || e->type == TAR_BLOCK_DEVICE) {
+		if (major > 0xfff || minor > 0xfffff)
+			return err_set(err, ERR_bad_input,
+				"'%s': the device %lld:%lld is none of Linux", e->name,
+				(long long)major, (long long)minor);
+		e->major = (uint32_t)major;
+		e->minor = (uint32_t)minor;
+	}
+	e->mode = archive_entry_perm(ae) & 07777;
 	e->uid = (uint32_t)uid;
 	e->gid = (uint32_t)gid;
-	e->major = (uint32_t)major;
-	e->minor = (uint32_t)minor;
-	e->mtime = h->mtime;
-	if (l->has_mtime || g->has_mtime) {
-		e->mtime = l->has_mtime ? l->mtime : g->mtime;
-		e->mtime_ns = l->has_mtime ? l->mtime_ns : g->mtime_ns;
-	}
-	e->xattrs = t->local.xattrs;
-	e->n_xattrs = t->local.n_xattrs;
-	return 0;
-}
-
-/* Format 1.0: the map stands before the data, in whole blocks. */
-static int take_map_text(struct tar *t, struct err *err)
-{
-	struct sparse_text text = { 0 };
-
-	while (!text.done) {
-		uint8_t block[TAR_BLOCK];
-
-		if (t->entry.stored < TAR_BLOCK)
-			return err_set(err, ERR_bad_input, "a sparse map has no end");
-		if (take(t, block, TAR_BLOCK, NULL, err) < 0)
-			return -1;
-		t->entry.stored -= TAR_BLOCK;
-		for (unsigned i = 0; i < TAR_BLOCK && !text.done; i++)
-			if (sparse_text_add(&text, &t->map, block[i], err) < 0)
-				return -1;
+	e->mtime = archive_entry_mtime(ae);
+	e->mtime_ns = (uint32_t)archive_entry_mtime_nsec(ae);
+	/* "-1.5" comes as second -1 and half a second towards the past. */
+	if (e->mtime < 0 && e->mtime_ns > 0) {
+		e->mtime--;
+		e->mtime_ns = NS_PER_S - e->mtime_ns;
 	}
 	return 0;
 }
 
-static int take_map_gnu(struct tar *t, const uint8_t *block, struct err *err)
+/* Of the namespaces that Linux has (xattr(7)). What else a tar brings (macOS writes "com.apple.…")
+ * no file system here takes, and container engines leave it out, too. */
+static bool xattr_is_linux(const char *name)
 {
-	uint8_t extension[TAR_BLOCK];
-	bool more;
+	static const char *const namespaces[] = { "user.", "trusted.", "security." };
 
-	if (sparse_map_add_gnu(&t->map, block, true, &more, err) < 0)
-		return -1;
-	while (more)
-		if (take(t, extension, TAR_BLOCK, NULL, err) < 0 ||
-			sparse_map_add_gnu(&t->map, extension, false, &more, err) < 0)
-			return -1;
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++)
+		if (str_starts(name, namespaces[i]) && name[strlen(namespaces[i])] != '\0')
+			return true;
+	return str_eq(name, "system.posix_acl_access") || str_eq(name, "system.posix_acl_default");
 }
 
-static int set_sparse(
-	struct tar *t, const struct tar_header *h, const uint8_t *block, struct err *err)
+static bool has_xattr(const struct tar_entry *e, const char *name)
 {
-	const struct pax *l = &t->local;
+	for (uint32_t i = 0; i < e->n_xattrs; i++)
+		if (str_eq(e->xattrs[i].name, name))
+			return true;
+	return false;
+}
+
+static int set_xattrs(struct tar *t, struct archive_entry *ae, struct err *err)
+{
 	struct tar_entry *e = &t->entry;
-	uint64_t size = h->type == 'S' ? (uint64_t)h->real_size : l->sparse_size;
+	const char *name;
+	const void *value;
+	size_t size;
 
-	t->map.n = 0;
-	if (h->type == 'S' ? h->real_size < 0 : !l->has_sparse_size || (l->n_sparse_numbers & 1))
-		return err_set(
-			err, ERR_bad_input, "'%s': a sparse file without size or map", e->name);
-	if (h->type == 'S') {
-		if (take_map_gnu(t, block, err) < 0)
-			return -1;
-	} else if (l->sparse_major == 1) {
-		if (take_map_text(t, err) < 0)
-			return -1;
+	e->xattrs = t->xattrs;
+	archive_entry_xattr_reset(ae);
+	/* The last of a name, which is the one that counts, comes first. */
+	while (archive_entry_xattr_next(ae, &name, &value, &size) == ARCHIVE_OK) {
+		if (!xattr_is_linux(name) || has_xattr(e, name))
+			continue;
+		if (strlen(name) > XATTR_NAME)
+			return err_set(err, ERR_bad_input,
+				"'%s': an xattr's name is longer than %d bytes", e->name,
+				XATTR_NAME);
+		if (size > t->limits->xattr)
+			return err_set(err, ERR_bad_input,
+				"'%s': the xattr '%s' is larger than %u bytes", e->name, name,
+				t->limits->xattr);
+		if (e->n_xattrs == XATTRS)
+			return err_set(err, ERR_bad_input, "'%s': it has more than %d xattrs",
+				e->name, XATTRS);
+		t->xattrs[e->n_xattrs++] = (struct tar_xattr){ name, value, (uint32_t)size };
 	}
-	for (uint32_t i = 0; h->type != 'S' && i < l->n_sparse_numbers; i += 2)
-		if (sparse_map_add(&t->map, l->sparse_numbers[i], l->sparse_numbers[i + 1], err) <
-			0)
-			return -1;
-	if (sparse_map_check(&t->map, size, e->stored, err) < 0)
-		return err_wrap(err, "'%s'", e->name);
-	e->sparse = true;
-	e->size = size;
-	e->segments = t->map.segments;
-	e->n_segments = t->map.n;
 	return 0;
 }
 
-static int set_entry(
-	struct tar *t, const struct tar_header *h, const uint8_t *block, struct err *err)
+/* ACLs that came as text, where none came as an xattr. */
+static int set_acls(struct tar *t, struct archive_entry *ae, struct err *err)
+{
+	static const char *const names[] = {
+		"system.posix_acl_access",
+		"system.posix_acl_default",
+	};
+	struct tar_entry *e = &t->entry;
+
+	for (int i = 0; i < 2; i++) {
+		struct tar_acl *acl = &t->acls[i];
+
+		if (tar_acl_take(ae, i == 0, acl, err) < 0)
+			return err_wrap(err, "'%s'", e->name);
+		/* libarchive has put the ACL's group into the mode, where the mask belongs. */
+		if (i == 0 && acl->size > 0)
+			e->mode = (e->mode & ~070U) | acl->mask << 3;
+		if (acl->size > 0 && !has_xattr(e, names[i]))
+			t->xattrs[e->n_xattrs++] =
+				(struct tar_xattr){ names[i], acl->value, acl->size };
+	}
+	return 0;
+}
+
+static int set_size(struct tar_entry *e, struct archive_entry *ae, struct err *err)
+{
+	la_int64_t size = archive_entry_size(ae), offset, length;
+
+	if (size < 0 || size == INT64_MAX)
+		return err_set(err, ERR_bad_input, "'%s': its size is no size", e->name);
+	e->size = e->stored = (uint64_t)size;
+	/* A map of a single segment, the whole file, is none for libarchive. */
+	e->sparse = archive_entry_sparse_reset(ae) > 0;
+	if (!e->sparse)
+		return 0;
+	e->stored = 0;
+	/* libarchive leaves segments out that are out of order or outside of the file, so that the
+	 * sum is at most its size: tar_data() finds that more come. */
+	while (archive_entry_sparse_next(ae, &offset, &length) == ARCHIVE_OK)
+		e->stored += (uint64_t)length;
+	return 0;
+}
+
+static int set_entry(struct tar *t, struct archive_entry *ae, struct err *err)
 {
 	struct tar_entry *e = &t->entry;
 
 	memset(e, 0, offsetof(struct tar_entry, name));
 	memset((uint8_t *)e + offsetof(struct tar_entry, mode), 0,
 		sizeof(*e) - offsetof(struct tar_entry, mode));
-	if (set_names(t, h, err) < 0 || set_numbers(t, h, err) < 0)
+	if (set_names(e, ae, err) < 0 || set_numbers(e, ae, err) < 0 ||
+		set_xattrs(t, ae, err) < 0 || set_acls(t, ae, err) < 0)
 		return -1;
-	if (e->type == TAR_FILE) {
-		if (h->size < 0 && !t->local.has_size)
-			return err_set(err, ERR_bad_input, "'%s': its size is negative", e->name);
-		e->stored = t->local.has_size ? t->local.size : (uint64_t)h->size;
-		if (e->stored > INT64_MAX - TAR_BLOCK)
-			return err_set(err, ERR_bad_input, "'%s': its size is no size", e->name);
-		t->padding = padding_of(e->stored);
-		e->size = e->stored;
-		if ((h->type == 'S' || t->local.sparse) && set_sparse(t, h, block, err) < 0)
-			return -1;
-	}
-	e->data_at = t->at;
-	t->data = e->stored;
+	if (e->type == TAR_FILE && set_size(e, ae, err) < 0)
+		return -1;
+	e->data_at = (uint64_t)archive_filter_bytes(t->a, 0);
 	return 0;
+}
+
+/* Reads the first header to see that it is one. A stream without a byte libarchive takes for no
+ * archive; here it is one without entries. */
+static int begin(struct tar *t, struct err *err)
+{
+	t->begun = true;
+	if (archive_read_open1(t->a) == ARCHIVE_OK)
+		return 0;
+	t->ended = !t->failed && t->flow_ended && t->header == 0;
+	return t->ended ? 0 : fail(t, err);
+}
+
+/* Names in pax headers are UTF-8, which libarchive turns into the locale's charset and, on the way,
+ * into another normal form. To ASCII nothing of that is possible: what is not ASCII it leaves as it
+ * is, with a warning, the only one of this errno. Of other warnings (ACLs that it cannot read, …)
+ * not each becomes its answer, but each leaves an errno. */
+static int next_header(struct tar *t, struct archive_entry **ret)
+{
+	locale_t old = uselocale(t->plain);
+	int r;
+
+	t->in_header = true;
+	t->header = 0;
+	errno = 0; /* which libarchive takes for a conversion's */
+	r = archive_read_next_header(t->a, ret);
+	t->in_header = false;
+	uselocale(old);
+	if (r == ARCHIVE_WARN && archive_errno(t->a) == EILSEQ)
+		return ARCHIVE_OK;
+	return r == ARCHIVE_OK && archive_errno(t->a) != 0 && archive_errno(t->a) != EILSEQ
+		       ? ARCHIVE_WARN
+		       : r;
 }
 
 int tar_next(struct tar *t, const struct tar_entry **ret, struct err *err)
 {
-	uint8_t block[TAR_BLOCK];
-	struct tar_header h;
-	bool end = false;
+	struct archive_entry *ae;
+	int r;
 
-	if (t->ended) {
-		*ret = NULL;
+	*ret = NULL;
+	if (!t->begun) {
+		if (begin(t, err) < 0)
+			return -1;
+	} else if (!t->ended && archive_read_data_skip(t->a) != ARCHIVE_OK) {
+		return fail(t, err);
+	}
+	if (t->ended)
+		return 0;
+	t->got = t->got_to = 0;
+	r = next_header(t, &ae);
+	if (r == ARCHIVE_EOF) {
+		t->ended = true;
+		t->marked = archive_filter_bytes(t->a, 0) > archive_read_header_position(t->a) &&
+			    (!t->flow_ended || t->zeros);
 		return 0;
 	}
-	if (pass_over(t, t->data, err) < 0 || pass_over(t, t->padding, err) < 0)
+	if (r != ARCHIVE_OK)
+		return fail(t, err);
+	if (set_entry(t, ae, err) < 0)
 		return -1;
-	t->data = t->padding = t->segment_at = 0;
-	t->segment = 0;
-	pax_finish(&t->local);
-	if (take_header(t, block, &h, &end, err) < 0)
-		return -1;
-	if (!end && set_entry(t, &h, block, err) < 0)
-		return -1;
-	t->ended = end;
-	*ret = end ? NULL : &t->entry;
+	*ret = &t->entry;
 	return 0;
 }
 
@@ -403,37 +407,34 @@ int tar_data(
 	struct tar *t, uint64_t *ret_offset, const uint8_t **ret_p, size_t *ret_n, struct err *err)
 {
 	const struct tar_entry *e = &t->entry;
-	uint64_t most = t->data;
-	size_t k;
+	la_int64_t offset;
+	const void *p;
+	size_t n;
+	int r = archive_read_data_block(t->a, &p, &n, &offset);
 
-	if (most == 0) {
+	if (r == ARCHIVE_EOF) {
+		/* Off a block's end when the map leaves some of what is stored out. */
+		if (t->got != e->stored || archive_filter_bytes(t->a, 0) % BLOCK != 0)
+			return err_set(err, ERR_bad_input,
+				"'%s': the %llu bytes of its size or sparse map are not what the "
+				"archive has",
+				e->name, (unsigned long long)e->stored);
 		*ret_n = 0;
 		return 0;
 	}
-	if (e->sparse) {
-		const struct tar_segment *s = &e->segments[t->segment];
-
-		most = s->length - t->segment_at;
-		*ret_offset = s->offset + t->segment_at;
-	} else {
-		*ret_offset = e->stored - t->data;
+	if (r != ARCHIVE_OK) {
+		fail(t, err);
+		return t->failed ? -1 : err_wrap(err, "'%s'", e->name);
 	}
-	if (fill(t, err) < 0)
-		return -1;
-	if (t->n == 0)
-		return truncated(err);
-	k = t->n < most ? t->n : (size_t)most;
-	*ret_p = t->p;
-	*ret_n = k;
-	t->p += k;
-	t->n -= k;
-	t->at += k;
-	t->data -= k;
-	t->segment_at += k;
-	if (e->sparse && t->segment_at == e->segments[t->segment].length) {
-		t->segment++;
-		t->segment_at = 0;
-	}
+	if ((uint64_t)offset < t->got_to || (uint64_t)offset > e->size ||
+		n > e->size - (uint64_t)offset)
+		return err_set(err, ERR_bad_input,
+			"'%s': its sparse map is out of order, or larger than the file", e->name);
+	t->got += n;
+	t->got_to = (uint64_t)offset + n;
+	*ret_offset = (uint64_t)offset;
+	*ret_p = p;
+	*ret_n = n;
 	return 0;
 }
 
@@ -445,9 +446,9 @@ bool tar_has_end(const struct tar *t)
 int tar_drain(struct tar *t, struct err *err)
 {
 	do {
-		t->n = 0;
-		if (fill(t, err) < 0)
+		if (!t->flow_ended && t->s->next(t->s, &t->p, &t->n, err) < 0)
 			return -1;
-	} while (t->n > 0);
+		t->flow_ended = t->flow_ended || t->n == 0;
+	} while (!t->flow_ended);
 	return 0;
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * A strict reader of tar streams: v7, ustar (POSIX.1-1988), pax (POSIX.1-2001) and GNU, with
- * SCHILY.xattr, LIBARCHIVE.xattr and the four ways to write a sparse file. Names are bytes. It is
- * banger's own because an image must come out exactly as it went in: libarchive 3.6 cuts a name at
- * a NUL without a word, gives pax times between -1 and 0 as positive, and cannot be asked which
- * of two readings it chose.
+ * Tar streams (v7, ustar, pax and GNU, sparse files among them) as libarchive reads them, held to
+ * what an image may have. Names are bytes, whatever the locale.
+ *
+ * Where libarchive 3.6 reads otherwise than the formats say, and nothing can be done behind it:
+ *	a name with a NUL in a pax record or a GNU header ends there (it is checked as cut);
+ *	a pax time between -1 and 0 loses its sign;
+ *	global pax headers have no effect, and values that are no numbers are read as far as they
+ *	are; an entry of an unknown type is a plain file, as POSIX wants it.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +18,6 @@
 #include "banger-imaged/image_limits.h"
 #include "common/err.h"
 
-#define TAR_BLOCK    512
 #define TAR_PATH_MAX 4096 /* with the NUL, as PATH_MAX */
 
 enum tar_type {
@@ -29,19 +31,14 @@ enum tar_type {
 };
 
 struct tar_xattr {
-	char *name; /* with its namespace: "security.capability" */
-	uint8_t *value;
+	const char *name; /* with its namespace: "security.capability" */
+	const void *value;
 	uint32_t size;
-};
-
-/* Stored bytes [offset, offset + length) of a sparse file; zeros lie between. */
-struct tar_segment {
-	uint64_t offset, length;
 };
 
 struct tar_entry {
 	enum tar_type type;
-	char name[TAR_PATH_MAX]; /* as stored; not empty, no NUL inside */
+	char name[TAR_PATH_MAX]; /* as stored, not empty */
 	char link[TAR_PATH_MAX]; /* of hardlinks and symlinks */
 	uint32_t mode;		 /* 07777 */
 	uint32_t uid, gid;
@@ -51,11 +48,9 @@ struct tar_entry {
 	uint64_t size;	  /* of the file, holes and all */
 	uint64_t stored;  /* bytes of it in the archive */
 	uint64_t data_at; /* their offset in the stream (a sparse 1.0 map excluded) */
-	struct tar_xattr *xattrs;
-	uint32_t n_xattrs;
 	bool sparse;
-	struct tar_segment *segments; /* ascending, apart, within size; sum of lengths is stored */
-	uint32_t n_segments;
+	const struct tar_xattr *xattrs; /* of Linux's namespaces, each name once */
+	uint32_t n_xattrs;
 };
 
 struct tar;
@@ -69,12 +64,12 @@ static inline void tar_closep(struct tar **t)
 }
 
 /* The next entry, passing over what was not read of the one before; NULL at the end of the
- * archive (two zero blocks, or the end of the stream at a header's place). The entry is the
- * reader's and lives until the next call. Fails with bad_input. */
+ * archive (a block of zeros, or the end of the stream at a header's place). The entry is the
+ * reader's and lives until the next call. Fails with bad_input, or as the flow does. */
 int tar_next(struct tar *t, const struct tar_entry **ret, struct err *err);
 
-/* The next piece of the current entry's data and where it stands in the file; *ret_n 0 behind the
- * last. Pieces of sparse files never cross a segment's end. */
+/* The next piece of the current entry's data and where it stands in the file, ascending and within
+ * its size; *ret_n 0 behind the last. */
 int tar_data(
 	struct tar *t, uint64_t *ret_offset, const uint8_t **ret_p, size_t *ret_n, struct err *err);
 

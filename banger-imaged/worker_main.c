@@ -55,7 +55,8 @@ static int parse_mode(const char *s, enum confine_mode *ret)
 /* What libraries would read from files once they are used. */
 static int warm_up(struct err *err)
 {
-	/* libarchive reads pax names, which are UTF-8, by the locale. */
+	/* libarchive reads pax names, which are UTF-8, by the locale. It converts even in "C"
+	 * (tar.c), by iconv, whose configuration is read along with this locale. */
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		return err_set(err, ERR_operation_failed, "the locale C.UTF-8 is not there");
 	/* Digests need nothing of the host's OpenSSL configuration. */

@@ -165,7 +165,7 @@ struct blob fixture_tar(const struct fixture_file *files)
 	for (const struct fixture_file *f = files; f->path; f++)
 		cap += f->content.n + 4096;
 	room = blob_new(cap);
-	must(archive_write_set_format_gnutar(a) == ARCHIVE_OK &&
+	must(archive_write_set_format_pax_restricted(a) == ARCHIVE_OK &&
 		archive_write_open_memory(a, room.p, room.n, &used) == ARCHIVE_OK);
 	for (const struct fixture_file *f = files; f->path; f++) {
 		archive_entry_clear(e);

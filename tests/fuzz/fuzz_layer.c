@@ -26,7 +26,7 @@ static const struct image_limits limits = {
 	.ratio = 2000,
 	.ratio_free = 1 << 20,
 	.metadata = 4 << 20,
-	.tar_header = 1 << 16,
+	.tar_headers = 1 << 20,
 	.xattr = 64 << 10,
 };
 
@@ -109,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			      "0123456789abcdef0123456789abcdef",
 			&id))
 		return 0;
-	cut = ((size_t)data[0] << 8 | data[1]) * TAR_BLOCK;
+	cut = ((size_t)data[0] << 8 | data[1]) * 512;
 	data += 2;
 	size -= 2;
 	cut = cut < size ? cut : size;

@@ -3,6 +3,7 @@
  * banger-imaged as it runs: its own process and workers, confined, fed as bangerd feeds it.
  * usage: test_imaged BANGER_IMAGED [DIR]: with packages of real kernels (linux-image-*.deb).
  */
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <locale.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -279,6 +281,9 @@ static void test_image(void **state)
 	struct job_image_import_out file, pipe_, gzip;
 	int p[2];
 
+	/* A name in a pax header, which the worker must not need a file to convert. */
+	assert_non_null(memmem(tar.p, tar.n, "path=dir/\xc3\xa4\n", 12));
+	assert_null(memmem(tar.p, tar.n, "hdrcharset", 10));
 	assert_int_equal(import_image(*state, fixture_fd(&tar), &file), ERR_none);
 	assert_int_equal(file.entries, 4);
 	assert_int_equal(import_image(*state, fixture_fd(&packed), &gzip), ERR_none);
@@ -538,6 +543,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	program = argv[1];
+	setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive writes names of pax headers by it */
 	snprintf(pattern, sizeof(pattern), "%s/linux-image-*.deb", argc > 2 ? argv[2] : ".");
 	if (glob(pattern, 0, NULL, &packages) != 0)
 		packages.gl_pathc = 0;
