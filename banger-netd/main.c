@@ -157,6 +157,7 @@ static void mend(struct netd *n)
 
 	for (size_t i = 0; (row = ledger_at(n->ledger, i)); i++)
 		nat = nat || (ledger_row_has_network(row) && row->nat);
+	idle_recover(n->ledger, netd_bridge_down, n);
 	if (!nat && forwarding_down(n->ledger, &err) < 0)
 		log_error("%s", err.msg);
 	n->have_nft = netd_firewall(n, NULL, &err) == 0;

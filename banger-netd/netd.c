@@ -65,9 +65,15 @@ static bool await_request(struct netd *n, struct ipc *ch)
 	struct pollfd p[2] = { { .fd = ipc_fd(ch), .events = POLLIN },
 		{ .fd = ipc_fd(n->launch), .events = POLLIN } };
 
-	while (poll(p, 2, -1) < 0)
-		if (errno != EINTR)
+	for (;;) {
+		int r = poll(p, 2, idle_wait_ms(&n->idle));
+
+		if (r > 0)
+			break;
+		if (r < 0 && errno != EINTR)
 			return false;
+		idle_end(&n->idle, n->ledger, false, netd_bridge_down, n);
+	}
 	return p[0].revents || !p[1].revents;
 }
 
@@ -86,6 +92,7 @@ int netd_serve(struct netd *n, struct ipc *ch)
 	}
 	if (r < 0)
 		log_error("%s", err.msg);
+	idle_end(&n->idle, n->ledger, true, netd_bridge_down, n);
 	ipc_close(ch);
 	return r < 0;
 }

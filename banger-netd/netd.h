@@ -3,6 +3,7 @@
 /* netd proper: bangerd's requests, the ledger's rules, and who carries them out. */
 #include "banger-netd/config.h"
 #include "banger-netd/host.h"
+#include "banger-netd/idle.h"
 #include "banger-netd/ledger.h"
 #include "banger-netd/link.h"
 #include "banger-netd/nft.h"
@@ -21,6 +22,7 @@ struct netd {
 	struct host_tsc tsc;
 	bool have_tun, have_nft;
 	enum limits limits;
+	struct idle idle;
 };
 
 /* Handlers, as the table names them. */
@@ -38,8 +40,12 @@ int netd_gate(
 /* Make the firewall what the ledger says, without `except` (may be NULL). */
 int netd_firewall(struct netd *n, const vm_id *except, struct err *err);
 
-/* Take a VM's share of the network away: TAP, its owner's bridge after the last one, rules. */
-int netd_network_down(struct netd *n, const struct ledger_row *row, struct err *err);
+/* Take a VM's share of the network away: TAP and rules; its owner's bridge after the last one, or,
+ * with `keep`, soon after (idle.h). */
+int netd_network_down(struct netd *n, const struct ledger_row *row, bool keep, struct err *err);
+
+/* Take a bridge of no VM away; `ctx` is the netd. For idle.h. */
+int netd_bridge_down(void *ctx, uid_t owner, struct err *err);
 
 /* The leftovers of a VM of which no row could be read. */
 int netd_discard(struct netd *n, vm_id vm, struct err *err);

@@ -92,6 +92,16 @@ static int bridge_down(struct netd *n, struct ifname name, struct err *err)
 	return link_delete(n->link, name.s, err);
 }
 
+int netd_bridge_down(void *ctx, uid_t owner, struct err *err)
+{
+	struct netd *n = ctx;
+
+	/* Noted by a netd that died, it may have VMs again. */
+	if (count_rows(n, owner, NULL).owner_vms > 0)
+		return 0;
+	return bridge_down(n, name_bridge(owner), err);
+}
+
 /* The owner's bridge: there from an earlier VM, or made anew. */
 static int bridge_up(struct netd *n, const struct ledger_row *row, bool first, unsigned *ret_index,
 	struct err *err)
@@ -100,8 +110,10 @@ static int bridge_up(struct netd *n, const struct ledger_row *row, bool first, u
 	struct link_info info;
 	int r;
 
-	/* Before the owner's first VM there should be none: what is there was left by a crash. */
-	if (first && bridge_down(n, name, err) < 0)
+	/* Before the owner's first VM there is none, or one that was kept for it; what else is
+	 * there was left by a crash. */
+	if (first && !idle_take(&n->idle, n->ledger, row->owner, row->subnet) &&
+		bridge_down(n, name, err) < 0)
 		return -1;
 	r = link_find(n->link, name.s, &info, err);
 	if (r < 0)
@@ -153,16 +165,19 @@ static int forward_up(struct netd *n, const struct ledger_row *row, struct err *
 	return sysctl_set("ipv4", name_bridge(row->owner).s, "forwarding", 1, err);
 }
 
-int netd_network_down(struct netd *n, const struct ledger_row *row, struct err *err)
+int netd_network_down(struct netd *n, const struct ledger_row *row, bool keep, struct err *err)
 {
 	struct census left = count_rows(n, row->owner, &row->vm);
 	struct ifname bridge = name_bridge(row->owner);
+	bool stays = left.owner_vms > 0;
 
 	if (link_delete(n->link, name_tap(row->vm).s, err) < 0)
 		return -1;
-	if (left.owner_vms == 0 && bridge_down(n, bridge, err) < 0)
+	if (!stays && keep)
+		stays = idle_keep(&n->idle, n->ledger, row->owner, row->subnet);
+	if (!stays && bridge_down(n, bridge, err) < 0)
 		return -1;
-	if (left.owner_vms > 0 && left.owner_nat == 0 && row->nat &&
+	if (stays && left.owner_nat == 0 && row->nat &&
 		sysctl_set("ipv4", bridge.s, "forwarding", 0, err) < 0)
 		return -1;
 	if (left.nat == 0 && forwarding_down(n->ledger, err) < 0)
@@ -204,7 +219,7 @@ int on_tap_create(struct netd *n, struct netd_tap_create_in *in, struct netd_tap
 		return -1;
 	if (network_up(n, ledger_find(n->ledger, in->vm), first, err) < 0) {
 		/* What cannot be undone now is undone by vm_release. */
-		if (netd_network_down(n, &wanted, &undo) == 0)
+		if (netd_network_down(n, &wanted, false, &undo) == 0)
 			ledger_put(n->ledger, &before, &undo);
 		return -1;
 	}

@@ -238,7 +238,7 @@ int on_vm_release(struct netd *n, struct netd_vm_release_in *in, struct netd_vm_
 		return 0;
 	if (kill_uid(n, in->vm, row->jail_uid, err) < 0)
 		return -1;
-	if (ledger_row_has_network(row) && netd_network_down(n, row, err) < 0)
+	if (ledger_row_has_network(row) && netd_network_down(n, row, true, err) < 0)
 		return -1;
 	if (rundir_remove(n->rundirs, in->vm, err) < 0 || ledger_remove(n->ledger, in->vm, err) < 0)
 		return -1;

@@ -261,7 +261,7 @@ def test_a_vmm_that_no_row_knows_dies(host):
     assert pid in lib.jailed()
     second("release", VM)
     assert lib.jailed() == []
-    assert host.state()["links"] == ["lo"]
+    assert host.settles({"links": ["lo"]})
 
 
 def test_kvm_is_used_when_told(host, netd):

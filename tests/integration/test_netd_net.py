@@ -5,8 +5,10 @@ of the TAP (by its name, which is what the rules know) leads to a whole network 
 """
 
 import contextlib
+import os
 import socket
 import threading
+import time
 
 import pytest
 
@@ -292,7 +294,7 @@ def test_forwarding_goes_with_the_last_nat():
         assert "bgr1000" in state["links"]
         netd("release", second.vm)
         before["files"] = ["ledger", "vm"]
-        assert host.state() == before
+        assert host.settles(before), host.state()
         for guest in first, second:
             guest.ns.close()
     finally:
@@ -334,5 +336,58 @@ def test_a_failure_half_way_is_undone():
         host.ns.ip("link property del dev lo altname bgr1000")
         netd("tap", "aaaaaaaaaaa1", 0, 2, "52:54:00:00:00:02", 1)
         netd("release", "aaaaaaaaaaa1")
+    finally:
+        host.close()
+
+
+def bridge_index(host):
+    found = [line for line in host.ns.ip("-o link").splitlines() if "bgr1000" in line]
+    return int(found[0].split(":")[0]) if found else None
+
+
+def test_bridge_waits_for_the_owners_next_vm():
+    """The next one soon after the last has the same bridge; of another subnet, another."""
+    host = Host()
+    try:
+        netd = host.netd()
+        first = Guest(host, netd, "aaaaaaaaaaa1", 1000, 0, 2, True)
+        index = bridge_index(host)
+        netd("release", first.vm)
+        assert bridge_index(host) == index
+        assert host.state()["forwarding"]["bgr1000"] == "0", "kept, it forwards nothing"
+        second = Guest(host, netd, "aaaaaaaaaaa2", 1000, 0, 3, False)
+        assert bridge_index(host) == index
+        netd("release", second.vm)
+        third = Guest(host, netd, "aaaaaaaaaaa3", 1000, 1, 2, False)
+        assert bridge_index(host) not in (None, index)
+        time.sleep(2.5)
+        assert bridge_index(host), "a VM has it: it is not idle any more"
+        netd("release", third.vm)
+        assert host.settles({"links": ["lo"], "files": ["ledger", "vm"]}), host.state()
+        for guest in first, second, third:
+            guest.ns.close()
+    finally:
+        host.close()
+
+
+@pytest.mark.parametrize("how", ["killed", "ended"])
+def test_idle_bridge_goes_with_its_netd(how):
+    """At its end; or, when it was killed, with the next one's start."""
+    host = Host()
+    try:
+        netd = host.netd()
+        guest = Guest(host, netd, "aaaaaaaaaaa1", 1000, 0, 2, False)
+        netd("release", guest.vm)
+        assert bridge_index(host)
+        if how == "killed":
+            os.kill(netd.pid, 9)
+            netd.wait()
+            assert bridge_index(host)
+            netd = host.netd()
+            netd("next", "000000000000")
+        else:
+            netd.wait()
+        assert host.settles({"links": ["lo"], "files": ["ledger", "vm"]}, 1.0), host.state()
+        guest.ns.close()
     finally:
         host.close()

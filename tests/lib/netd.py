@@ -173,6 +173,15 @@ class Host:
     def rundir(self, vm):
         return self.run_dir / "vm" / vm
 
+    def settles(self, wanted, seconds=8.0):
+        """Whether the host comes to be so: an idle bridge stays for a moment."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if {key: value for key, value in self.state().items() if key in wanted} == wanted:
+                return True
+            time.sleep(0.1)
+        return False
+
     def state(self):
         """What of banger is on this host: links, rules, forwarding, files, processes, mounts."""
         found = {"rules": self.ns.run("nft", "list", "ruleset")}
