@@ -290,6 +290,11 @@ static int set_acls(struct tar *t, struct archive_entry *ae, struct err *err)
 	};
 	struct tar_entry *e = &t->entry;
 
+	/* Those of macOS and ZFS have no place here. libarchive takes quadratic time for a long
+	 * list, so that one must not follow the other. */
+	if (archive_entry_acl_count(ae, ARCHIVE_ENTRY_ACL_TYPE_NFS4) > TAR_ACL_MAX)
+		return err_set(err, ERR_bad_input, "'%s': an ACL has more than %d entries", e->name,
+			TAR_ACL_MAX);
 	for (int i = 0; i < 2; i++) {
 		struct tar_acl *acl = &t->acls[i];
 

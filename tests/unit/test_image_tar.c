@@ -514,6 +514,27 @@ static void acls(void **state)
 	}
 }
 
+/* NFSv4's, which Linux has not: passed over, unless there are too many. */
+static void foreign_acls(void **state)
+{
+	static const char one[] = "user:5:r-------------:-------:allow,";
+	struct made m = { 0 };
+	char text[129 * sizeof(one)] = "";
+	struct result x;
+
+	put_pax(&m, "SCHILY.acl.ace", one, strlen(one) - 1);
+	put_file(&m, "x", "x");
+	read_made(&m, m.n, &x);
+	assert_int_equal(x.r, 0);
+	assert_int_equal(x.last.n_xattrs, 0);
+	for (int i = 0; i < 129; i++)
+		strcat(text, one);
+	put_pax(&m, "SCHILY.acl.ace", text, strlen(text) - 1);
+	put_file(&m, "x", "x");
+	assert_refused(&m, "more than 128");
+	free(m.p);
+}
+
 static void bad_archives(void **state)
 {
 	static const struct {
@@ -664,6 +685,7 @@ int main(void)
 		cmocka_unit_test(xattrs),
 		cmocka_unit_test(the_last_xattr_of_a_name_counts),
 		cmocka_unit_test(acls),
+		cmocka_unit_test(foreign_acls),
 		cmocka_unit_test(bad_archives),
 		cmocka_unit_test(sparse_maps),
 		cmocka_unit_test(a_sparse_map_without_end),
