@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* bangerd/store_vm: rows as they were written, and networks that nobody has twice. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "bangerd/store_image.h"
+#include "bangerd/store_kernel.h"
+#include "bangerd/store_vm.h"
+#include "common/str.h"
+
+static char dir[32], path[64];
+static struct store *store;
+static vm_id image_id, kernel_id;
+
+static void begin(void)
+{
+	struct err err = ERR_INIT;
+
+	if (store_begin(store, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void commit(void)
+{
+	struct err err = ERR_INIT;
+
+	if (store_commit(store, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static int setup(void **state)
+{
+	struct image_row image = { .name = { "debian" }, .created_at = 1 };
+	struct kernel_row kernel = { .name = { "cloud" }, .created_at = 1 };
+	struct err err = ERR_INIT;
+
+	strcpy(dir, "/tmp/banger-vms-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/t.db", dir);
+	if (store_open(path, &store, &err) < 0)
+		fail_msg("%s", err.msg);
+	image_id = image.id = vm_id_random();
+	kernel_id = kernel.id = vm_id_random();
+	digest_parse("sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+		&image.digest);
+	kernel.guest = image.digest;
+	begin();
+	assert_int_equal(store_image_insert(store, &image, &err), 0);
+	assert_int_equal(store_kernel_insert(store, &kernel, &err), 0);
+	commit();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	static const char *const tails[] = { "", "-wal", "-shm" };
+	char name[80];
+
+	store_close(store);
+	for (size_t i = 0; i < ARRAY_SIZE(tails); i++) {
+		snprintf(name, sizeof(name), "%s%s", path, tails[i]);
+		unlink(name);
+	}
+	return rmdir(dir);
+}
+
+static struct vm_row row_of(const char *name, uid_t owner, uint16_t subnet, uint8_t host)
+{
+	struct vm_row r = {
+		.id = vm_id_random(),
+		.owner = owner,
+		.image_id = image_id,
+		.kernel_id = kernel_id,
+		.vcpus = 2,
+		.memory_mib = 512,
+		.disk_size = UINT64_C(8) << 30,
+		.nat = true,
+		.accel = accel_tcg,
+		.mode = guest_mode_command,
+		.argv = { "sh\0-c\0true", sizeof("sh\0-c\0true"), 3 },
+		.user = { "web" },
+		.subnet = subnet,
+		.host = host,
+		.state = VM_CREATING,
+		.created_at = 1700000000 + host,
+	};
+
+	str_copy(r.name.s, sizeof(r.name.s), name);
+	r.mac = addr_mac(&r.id);
+	return r;
+}
+
+static int insert(const struct vm_row *r, struct err *err)
+{
+	int result;
+
+	begin();
+	result = store_vm_insert(store, r, err);
+	commit();
+	return result;
+}
+
+static int take_row(void *ctx, struct vm_row *r, struct err *err)
+{
+	struct vm_row *last = ctx;
+
+	vm_row_finish(last);
+	*last = *r;
+	*r = (struct vm_row){ 0 };
+	return 0;
+}
+
+static void as_it_was_written(void **state)
+{
+	struct vm_row made = row_of("one", 1000, 3, 7), back = { 0 };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(insert(&made, &err), 0);
+	made.state = VM_RUNNING;
+	made.started_at = 1700000123;
+	str_copy(made.last_error.s, sizeof(made.last_error.s), "none, 'quoted'");
+	assert_int_equal(store_vm_save_state(store, &made, &err), 0);
+	assert_int_equal(store_vm_list(store, take_row, &back, &err), 0);
+	assert_string_equal(back.id.s, made.id.s);
+	assert_string_equal(back.name.s, "one");
+	assert_string_equal(back.image_name.s, "debian");
+	assert_string_equal(back.kernel_name.s, "cloud");
+	assert_int_equal(back.state, VM_RUNNING);
+	assert_int_equal(back.started_at, 1700000123);
+	assert_string_equal(back.last_error.s, made.last_error.s);
+	assert_int_equal(back.disk_size, made.disk_size);
+	assert_int_equal(back.accel, accel_tcg);
+	assert_int_equal(back.mode, guest_mode_command);
+	assert_int_equal(back.argv.count, 3);
+	assert_memory_equal(back.argv.p, made.argv.p, made.argv.n);
+	assert_int_equal(back.env.count, 0);
+	assert_memory_equal(back.mac.b, made.mac.b, 6);
+	assert_true(back.nat);
+	assert_false(back.auto_remove);
+	vm_row_finish(&back);
+}
+
+static void twice(void **state)
+{
+	struct vm_row a = row_of("one", 1000, 0, 2), name = row_of("one", 1000, 0, 3),
+		      address = row_of("two", 1000, 0, 2), other = row_of("one", 1001, 1, 2);
+	struct err err = ERR_INIT;
+
+	assert_int_equal(insert(&a, &err), 0);
+	assert_int_equal(insert(&name, &err), -1);
+	assert_int_equal(err.code, ERR_already_exists);
+	assert_int_equal(insert(&address, &err), -1);
+	assert_int_equal(err.code, ERR_already_exists);
+	assert_int_equal(insert(&other, &err), 0);
+}
+
+/* An image that a VM has stays; without the VM it goes. */
+static void image_in_use(void **state)
+{
+	struct vm_row a = row_of("one", 1000, 0, 2);
+	struct err err = ERR_INIT;
+
+	assert_int_equal(insert(&a, &err), 0);
+	begin();
+	assert_int_equal(store_image_delete(store, &image_id, &err), -1);
+	assert_int_equal(err.code, ERR_busy);
+	assert_int_equal(store_vm_delete(store, &a.id, &err), 0);
+	assert_int_equal(store_vm_delete(store, &a.id, &err), 0);
+	assert_int_equal(store_image_delete(store, &image_id, &err), 0);
+	commit();
+}
+
+static int subnet_of(uid_t owner, uint8_t prefix, uint16_t *ret, struct err *err)
+{
+	int r;
+
+	begin();
+	r = store_vm_subnet(store, owner, prefix, ret, err);
+	commit();
+	return r;
+}
+
+static void networks(void **state)
+{
+	struct vm_row first, third;
+	struct addr_hosts hosts;
+	struct err err = ERR_INIT;
+	uint16_t s;
+
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(subnet_of(1000 + i, 22, &s, &err), 0);
+		assert_int_equal(s, i);
+	}
+	assert_int_equal(subnet_of(1001, 22, &s, &err), 0);
+	assert_int_equal(s, 1);
+	/* The pool is full: an owner without VMs gives its network away. */
+	first = row_of("one", 1000, 0, 2);
+	third = row_of("one", 1002, 2, 9);
+	assert_int_equal(insert(&first, &err), 0);
+	assert_int_equal(insert(&third, &err), 0);
+	assert_int_equal(subnet_of(2000, 22, &s, &err), 0);
+	assert_int_equal(s, 1);
+	assert_int_equal(subnet_of(2001, 22, &s, &err), 0);
+	assert_int_equal(s, 3);
+	assert_int_equal(subnet_of(1000, 22, &s, &err), 0);
+	assert_int_equal(s, 0);
+	begin();
+	assert_int_equal(store_vm_hosts(store, 2, &hosts, &err), 0);
+	commit();
+	assert_int_equal(hosts.bits[0], UINT64_C(1) << 9);
+	/* A pool that was made smaller: the network outside of it is not used. */
+	assert_int_equal(subnet_of(1002, 24, &s, &err), -1);
+	assert_non_null(strstr(err.msg, "pool"));
+}
+
+static void all_networks_have_vms(void **state)
+{
+	struct vm_row a = row_of("one", 1000, 0, 2), b = row_of("two", 1001, 1, 2);
+	struct err err = ERR_INIT;
+	uint16_t s = 99;
+
+	assert_int_equal(subnet_of(1000, 23, &s, &err), 0);
+	assert_int_equal(subnet_of(1001, 23, &s, &err), 0);
+	assert_int_equal(insert(&a, &err), 0);
+	assert_int_equal(insert(&b, &err), 0);
+	s = 99;
+	assert_int_equal(subnet_of(1002, 23, &s, &err), -1);
+	assert_int_equal(err.code, ERR_quota_exceeded);
+	assert_int_equal(s, 99);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(as_it_was_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(twice, setup, teardown),
+		cmocka_unit_test_setup_teardown(image_in_use, setup, teardown),
+		cmocka_unit_test_setup_teardown(networks, setup, teardown),
+		cmocka_unit_test_setup_teardown(all_networks_have_vms, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
