@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -62,9 +63,12 @@ void helper_late(struct loop *loop, int tree)
 	pid_t pid = start(tree);
 
 	if (pid == 0) {
+		const struct timespec pause = { .tv_sec = 1 };
 		const struct sched_param none = { 0 };
 
-		/* Somebody waits for the guest's first command; nobody for these. */
+		/* Somebody waits for the guest's first command; nobody for these. To load one takes
+		 * the CPU for long, whatever it is scheduled as. */
+		nanosleep(&pause, NULL);
 		if (sched_setscheduler(0, SCHED_IDLE, &none) < 0)
 			log_warning("cannot load modules aside: %s", strerror(errno));
 		if (modules_load(tree, "late", &err) < 0)
