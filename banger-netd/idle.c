@@ -104,6 +104,8 @@ void idle_recover(struct ledger *l, idle_down down, void *ctx)
 		log_warning("%s", err.msg);
 		return;
 	}
+	if (!note || !note[0])
+		return;
 	rest = note;
 	for (char *line; (line = strsep(&rest, "\n"));) {
 		uint64_t uid;
@@ -111,6 +113,6 @@ void idle_recover(struct ledger *l, idle_down down, void *ctx)
 		if (str_to_u64(line, 0, UINT32_MAX - 1, &uid) && down(ctx, (uid_t)uid, &err) < 0)
 			log_warning("%s", err.msg);
 	}
-	if (note[0] && ledger_note_write(l, NOTE, "", &err) < 0)
+	if (ledger_note_write(l, NOTE, "", &err) < 0)
 		log_warning("%s", err.msg);
 }
