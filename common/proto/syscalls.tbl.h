@@ -40,6 +40,9 @@
 
 /* Memory, time, signals and exit: what the C library needs in any program. */
 GROUP(base)
+#ifdef __SANITIZE_ADDRESS__ /* before each exit of a thread or process */
+CALL(sigaltstack)
+#endif
 CALL(read)
 CALL(write)
 CALL(close)

@@ -75,6 +75,7 @@ def calls(text, functions):
 def table(name_, *macros):
     """Rows of a .tbl.h: (macro, [arguments]) in order, strings unquoted."""
     text = uncommented(TOP / "common/proto" / name_)
+    text = re.sub(r"^#ifdef __SANITIZE.*?^#endif", "", text, flags=re.M | re.S)
     text = re.sub(r"^#.*(?:\\\n.*)*$", "", text, flags=re.M)
     rows = []
     for _, macro, arguments in calls(text, macros):
