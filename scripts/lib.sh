@@ -42,14 +42,13 @@ build_into()
 {
 	local dir=$1
 	shift
-	if [ -f "$dir/build.ninja" ]; then
-		meson configure "$dir" "$@" >/dev/null || die "meson configure $dir failed"
-	else
-		meson setup "$dir" "$top" "$@" >/dev/null || {
-			tail -n 20 "$dir/meson-logs/meson-log.txt" >&2
-			die "meson setup $dir failed"
-		}
-	fi
+	local again=()
+	# Again even when it is there: libraries may have come since.
+	[ ! -f "$dir/build.ninja" ] || again=(--reconfigure)
+	meson setup "${again[@]}" "$dir" "$top" "$@" >/dev/null || {
+		tail -n 20 "$dir/meson-logs/meson-log.txt" >&2
+		die "meson setup $dir failed"
+	}
 	ninja -C "$dir" >"$dir/ninja.log" 2>&1 || {
 		grep -E -A 5 'FAILED|error:' "$dir/ninja.log" | head -n 60 >&2
 		die "the build failed; all of it: $dir/ninja.log"

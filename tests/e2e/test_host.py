@@ -87,7 +87,7 @@ def test_guest_that_never_answers(tmp_path):
         "log=$(banger vm show mute -o json | sed -n 's/.*\"console_log\": *\"\\(.*\\)\".*/\\1/p')\n"
         "echo log $log\n"
         "banger vm logs mute >/dev/null; echo logs $?\n"
-        "banger vm delete --force mute; echo deleted $?\n"
+        "banger vm delete --force mute >/dev/null; echo deleted $?\n"
         "banger vm run --rm --quiet --image busybox --kernel silent --memory 256M -- true\n"
         "echo status $?\n" + NOTHING, tmp_path, settings="[vmm]\nstart_timeout = 4\n")
     assert status == 0, (out, err)
