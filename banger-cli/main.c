@@ -2,7 +2,6 @@
 /* banger: find the command, run it, say what went wrong. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +9,8 @@
 
 #include "banger-cli/args.h"
 #include "banger-cli/cli.h"
-#include "banger-cli/client.h"
 #include "banger-cli/complete.h"
 #include "banger-cli/help.h"
-#include "banger-cli/text.h"
 
 #define SOCKET_DEFAULT "/run/banger/bangerd.sock"
 
@@ -30,36 +27,6 @@ static const command_run runs[COMMAND__count] = {
 #define COMMAND(ident, group, verb, aliases, doc) run_##ident,
 #include "banger-cli/commands.tbl.h"
 };
-
-int cli_connect(const struct cli *cli, struct client **ret, struct err *err)
-{
-	return client_open(cli->socket, ret, err);
-}
-
-int cli_refuse(struct cli *cli, struct err *err, const char *fmt, ...)
-{
-	char msg[ERR_MSG_MAX];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(msg, sizeof(msg), fmt, ap);
-	va_end(ap);
-	cli->failure = EXIT_USAGE;
-	cli->usage = true;
-	return err_set(err, ERR_bad_request, "%s", msg);
-}
-
-void cli_say(const char *fmt, ...)
-{
-	char msg[2 * ERR_MSG_MAX];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(msg, sizeof(msg), fmt, ap);
-	va_end(ap);
-	text_clean_in_place(msg);
-	fprintf(stderr, "banger: %s\n", msg);
-}
 
 static void say_where_help_is(const struct parsed *p)
 {
