@@ -42,6 +42,31 @@ static void drop(struct lease *l)
 	stream_destroyp(&l->stream);
 }
 
+static bool flush(struct lease *l)
+{
+	struct err err = ERR_INIT;
+
+	return stream_flush(l->stream, l->port.fd, &err) == 1;
+}
+
+static void session_over(struct lease *l)
+{
+	l->session = NULL;
+	drop(l);
+}
+
+static void session_failed(struct lease *l, uint32_t seq, const struct err *why)
+{
+	struct err err = ERR_INIT;
+
+	l->session = NULL;
+	if (stream_put_error(l->stream, agent_msg_exec, seq, why, &err) < 0)
+		log_warning("port %u: %s", l->k, err.msg);
+	flush(l);
+}
+
+static const struct session_carrier carrier = { flush, session_over, session_failed };
+
 static int take_frame(struct lease *l, const struct header *h, struct err *err)
 {
 	struct err why = ERR_INIT;
@@ -53,9 +78,9 @@ static int take_frame(struct lease *l, const struct header *h, struct err *err)
 		return err_set(err, ERR_protocol, "a frame out of place");
 	if (stream_decode(l->stream, &in, err) < 0)
 		return -1;
-	if (session_start(leases.loop, l, l->stream, leases.tree, leases.image, h->seq, &in,
-		    &l->session, &why) < 0)
-		lease_session_failed(l, h->seq, &why);
+	if (session_start(leases.loop, l, &carrier, l->stream, leases.tree, leases.image, h->seq,
+		    &in, &l->session, &why) < 0)
+		session_failed(l, h->seq, &why);
 	return 0;
 }
 
@@ -113,7 +138,7 @@ static void on_port(struct source *source, uint32_t events)
 	if (l->session)
 		session_move(l->session);
 	else
-		lease_flush(l);
+		flush(l);
 }
 
 static void on_handshake(struct timer *t)
@@ -160,29 +185,6 @@ int lease_take(unsigned k, const uint8_t nonce[STREAM_NONCE], struct err *err)
 	}
 	stream_begin(l->stream, nonce);
 	loop_timer_set(leases.loop, &l->handshake, HANDSHAKE_MS);
-	lease_flush(l);
+	flush(l);
 	return 0;
-}
-
-bool lease_flush(struct lease *l)
-{
-	struct err err = ERR_INIT;
-
-	return stream_flush(l->stream, l->port.fd, &err) == 1;
-}
-
-void lease_session_over(struct lease *l)
-{
-	l->session = NULL;
-	drop(l);
-}
-
-void lease_session_failed(struct lease *l, uint32_t seq, const struct err *why)
-{
-	struct err err = ERR_INIT;
-
-	l->session = NULL;
-	if (stream_put_error(l->stream, agent_msg_exec, seq, why, &err) < 0)
-		log_warning("port %u: %s", l->k, err.msg);
-	lease_flush(l);
 }

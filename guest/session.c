@@ -13,7 +13,6 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
-#include "guest/lease.h"
 #include "guest/wires.h"
 
 #define CHUNK	       32768
@@ -59,11 +58,12 @@ static void destroy(struct session *s)
 /* Everything is said: the lease is free, the process reaped. */
 static void over(struct session *s)
 {
+	const struct session_carrier *carrier = s->carrier;
 	struct lease *l = s->lease;
 
 	destroy(s);
 	if (l)
-		lease_session_over(l);
+		carrier->over(l);
 }
 
 void session_signal(struct session *s, int signo)
@@ -243,7 +243,7 @@ void session_move(struct session *s)
 	read_output(s, &s->errors);
 	put_credit(s);
 	put_exited(s);
-	if (!lease_flush(s->lease))
+	if (!s->carrier->flush(s->lease))
 		return; /* dropped, or the host takes no more now: it will call again */
 	if (s->finished)
 		over(s);
@@ -327,7 +327,7 @@ static void on_outcome(struct source *source, uint32_t events)
 	l = s->lease;
 	s->lease = NULL;
 	s->failed = true;
-	lease_session_failed(l, s->seq, &why);
+	s->carrier->failed(l, s->seq, &why);
 	if (s->ended)
 		destroy(s);
 }
@@ -427,9 +427,9 @@ static struct session *make(struct loop *loop, struct lease *lease, struct strea
 	return s;
 }
 
-int session_start(struct loop *loop, struct lease *lease, struct stream *stream, int tree,
-	const struct image *image, uint32_t seq, const struct agent_exec_in *in,
-	struct session **ret, struct err *err)
+int session_start(struct loop *loop, struct lease *lease, const struct session_carrier *carrier,
+	struct stream *stream, int tree, const struct image *image, uint32_t seq,
+	const struct agent_exec_in *in, struct session **ret, struct err *err)
 {
 	struct session *s = make(loop, lease, stream);
 	struct wires w;
@@ -437,6 +437,7 @@ int session_start(struct loop *loop, struct lease *lease, struct stream *stream,
 
 	if (!s)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot start a session");
+	s->carrier = carrier;
 	s->seq = seq;
 	s->tty = in->tty;
 	r = in->tty ? wires_terminal(tree, in->rows, in->columns, &w, err) : wires_pipes(&w, err);

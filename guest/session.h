@@ -18,6 +18,17 @@
 
 struct lease;
 
+/* What a session tells the lease that carries it. */
+struct session_carrier {
+	/* Write what the session put. True when all of it is written; false when it is not, and
+	 * session_move() will be called when that changes, or when the lease was dropped. */
+	bool (*flush)(struct lease *l);
+	/* The session has ended and all is written: the port is free. */
+	void (*over)(struct lease *l);
+	/* The session came to nothing: its request is refused, and there may be another. */
+	void (*failed)(struct lease *l, uint32_t seq, const struct err *why);
+};
+
 struct output {
 	struct source source; /* a pipe; with a terminal, the master of `out` alone */
 	struct session *session;
@@ -29,6 +40,7 @@ struct output {
 struct session {
 	struct loop *loop;
 	struct lease *lease; /* NULL once dropped */
+	const struct session_carrier *carrier;
 	struct stream *stream;
 	struct session *next; /* of all, dropped ones too */
 	struct child child;
@@ -55,10 +67,10 @@ extern struct session *session_list;
 uint32_t session_count(void);
 
 /* Begin what an exec request asks for. The reply goes through the lease's stream once the program
- * runs; lease_session_failed() is called when it can't, lease_session_over() at its end. */
-int session_start(struct loop *loop, struct lease *lease, struct stream *stream, int tree,
-	const struct image *image, uint32_t seq, const struct agent_exec_in *in,
-	struct session **ret, struct err *err);
+ * runs; the carrier hears that it can't, or of its end. */
+int session_start(struct loop *loop, struct lease *lease, const struct session_carrier *carrier,
+	struct stream *stream, int tree, const struct image *image, uint32_t seq,
+	const struct agent_exec_in *in, struct session **ret, struct err *err);
 
 /* A notice of the host's; fails with protocol when it is not one that a session takes. */
 int session_notice(struct session *s, uint16_t message, struct err *err);
