@@ -6,7 +6,6 @@ import pwd
 import signal
 import stat
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -188,13 +187,8 @@ def test_shutdown_by_rpc():
 
 
 def test_shutdown_is_roots():
-    script = ("import sys; sys.path.insert(0, sys.argv[1])\nimport rpc\n"
-              "try:\n rpc.call('shutdown')\n print('done')\n"
-              "except rpc.RpcError as error:\n print(error.code)\n")
-    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-                           sys.executable, "-c", script, str(Path(rpc.__file__).parent)],
-                          capture_output=True, text=True, timeout=20, check=False)
-    assert done.stdout.strip() == "unauthorized", done
+    assert suite.python_as(65534, "try:\n rpc.call('shutdown')\n print('done')\n"
+                           "except rpc.RpcError as error:\n print(error.code)\n") == "unauthorized"
     assert suite.running()
 
 

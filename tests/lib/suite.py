@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -39,6 +40,19 @@ def banger(*arguments, input=None, timeout=120, uid=None, check=False, text=True
 
 def banger_json(*arguments, uid=None):
     return json.loads(banger(*arguments, "-o", "json", uid=uid, check=True).out)
+
+
+def python_as(uid, script):
+    """Run a Python script that knows `rpc` as another user, who may not be able to read the
+    checkout; what it printed."""
+    source = Path(rpc.__file__).read_text()
+    loader = ("import sys, types\nrpc = types.ModuleType('rpc')\n"
+              f"exec({source!r}, rpc.__dict__)\n")
+    done = subprocess.run(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups",
+                           sys.executable, "-"], input=loader + script, capture_output=True,
+                          text=True, timeout=20, cwd="/", check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def settings():
