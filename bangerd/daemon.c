@@ -19,6 +19,7 @@
 #include "bangerd/operations.h"
 #include "bangerd/rpc.h"
 #include "bangerd/store.h"
+#include "bangerd/vm_duty.h"
 #include "bangerd/vms.h"
 #include "bangerd/work.h"
 #include "common/fd.h"
@@ -91,7 +92,7 @@ static int create_all(struct daemon *d, struct helpers *helpers, int listen_fd, 
 		operations_create(s->loop, &s->operations, err) < 0 ||
 		work_create(s->loop, (unsigned)settings->daemon_workers, &s->work, err) < 0)
 		return -1;
-	if (vms_create(s, &s->vms, err) < 0 || vms_reconcile(s->vms, err) < 0)
+	if (vms_create(s, vm_duty_run, &s->vms, err) < 0 || vms_reconcile(s->vms, err) < 0)
 		return -1;
 	fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)

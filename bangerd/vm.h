@@ -53,6 +53,7 @@ struct vm {
 
 struct vms {
 	const struct services *services;
+	void (*duty_run)(struct work_item *item);
 	struct watches *watches;
 	pthread_mutex_t lock;
 	struct vm *first, **last;
@@ -82,6 +83,3 @@ enum vm_state vm_state(struct vm *vm);
 void vm_set_state(struct vm *vm, enum vm_state state);
 /* Set state, last_error ("" for none), and save them. */
 int vm_save(struct vm *vm, enum vm_state state, const char *last_error, struct err *err);
-
-/* Have a duty done by a worker. From any thread; never fails. */
-void vm_submit_duty(struct vm *vm, unsigned duties);

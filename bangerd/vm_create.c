@@ -17,6 +17,7 @@
 #include "bangerd/vm_check.h"
 #include "bangerd/vm_delete.h"
 #include "bangerd/vm_start.h"
+#include "bangerd/vm_watch.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/settings.h"

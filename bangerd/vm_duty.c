@@ -2,7 +2,6 @@
 #include "bangerd/vm_duty.h"
 
 #include <stddef.h>
-#include <sys/epoll.h>
 
 #include "bangerd/call.h"
 #include "bangerd/vm_delete.h"
@@ -10,29 +9,6 @@
 #include "bangerd/vm_stop.h"
 #include "common/log.h"
 #include "common/str.h"
-
-static void on_ended(void *ctx, uint32_t revents)
-{
-	struct vm *vm = ctx;
-
-	(void)revents;
-	watch_remove(&vm->ended);
-	vm_submit_duty(vm, VM_DUTY_ENDED);
-}
-
-void vm_unwatch(struct vm *vm)
-{
-	/* The callback takes the watch away as well. */
-	watches_lock(vm->vms->watches);
-	watch_remove(&vm->ended);
-	watches_unlock(vm->vms->watches);
-}
-
-int vm_watch_end(struct vm *vm, struct err *err)
-{
-	vm_unwatch(vm);
-	return watch_add(vm->vms->watches, vm->vmm.pidfd, EPOLLIN, on_ended, vm, &vm->ended, err);
-}
 
 static void do_ended(struct vm *vm)
 {
@@ -62,7 +38,7 @@ static void do_remove(struct vm *vm)
 		log_info("VM %s '%s' was removed with its client", vm->row.id.s, vm->row.name.s);
 }
 
-static void duty_run(struct work_item *item)
+void vm_duty_run(struct work_item *item)
 {
 	struct vm *vm = (struct vm *)(void *)((char *)item - offsetof(struct vm, duty));
 	struct vms *vms = vm->vms;
@@ -83,27 +59,4 @@ static void duty_run(struct work_item *item)
 			do_ended(vm);
 	}
 	vm_unref(vm);
-}
-
-void vm_duty_init(struct vm *vm)
-{
-	vm->duty.run = duty_run;
-	vm->duty.uid = vm->row.owner;
-	vm->duty.class = WORK_URGENT;
-}
-
-void vm_submit_duty(struct vm *vm, unsigned duties)
-{
-	struct vms *vms = vm->vms;
-	bool submit;
-
-	pthread_mutex_lock(&vms->lock);
-	vm->duties |= duties;
-	submit = !vm->duty_queued;
-	vm->duty_queued = true;
-	if (submit)
-		vm->refs++;
-	pthread_mutex_unlock(&vms->lock);
-	if (submit)
-		work_submit_duty(vms->services->work, &vm->duty);
 }

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "bangerd/call.h"
-#include "bangerd/vm_duty.h"
 #include "bangerd/vm_files.h"
 #include "bangerd/vm_guest.h"
+#include "bangerd/vm_watch.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proto_netd.h"

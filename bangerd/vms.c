@@ -12,9 +12,9 @@
 #include "bangerd/loop.h"
 #include "bangerd/resolvers.h"
 #include "bangerd/vm.h"
-#include "bangerd/vm_duty.h"
 #include "bangerd/vm_files.h"
 #include "bangerd/vm_resolve.h"
+#include "bangerd/vm_watch.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/settings.h"
@@ -74,7 +74,9 @@ int vm_add(struct vms *vms, struct vm_row *row, struct vm **ret, struct err *err
 	vm->vmm = (struct vmm)VMM_INIT;
 	vm->row = *row;
 	*row = (struct vm_row){ 0 };
-	vm_duty_init(vm);
+	vm->duty.run = vms->duty_run;
+	vm->duty.uid = vm->row.owner;
+	vm->duty.class = WORK_URGENT;
 	pthread_mutex_lock(&vms->lock);
 	*vms->last = vm;
 	vms->last = &vm->next;
@@ -210,13 +212,15 @@ static int open_files(struct vms *vms, struct err *err)
 	return 0;
 }
 
-int vms_create(const struct services *services, struct vms **ret, struct err *err)
+int vms_create(const struct services *services, void (*duty_run)(struct work_item *item),
+	struct vms **ret, struct err *err)
 {
 	struct vms *vms = calloc(1, sizeof(*vms));
 
 	if (!vms)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot hold VMs");
 	vms->services = services;
+	vms->duty_run = duty_run;
 	vms->last = &vms->first;
 	vms->dir_fd = vms->meminfo_fd = -1;
 	pthread_mutex_init(&vms->lock, NULL);

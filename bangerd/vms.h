@@ -8,10 +8,13 @@
 
 struct services;
 struct vms;
+struct work_item;
 
 /* Reads the rows, and the host's resolvers. `services` (settings, store, work, images, kernels,
- * operations, loop, netd, host, state_fd) must outlive the VMs. */
-int vms_create(const struct services *services, struct vms **ret, struct err *err);
+ * operations, loop, netd, host, state_fd) must outlive the VMs. `duty_run` (vm_duty.h) is what a
+ * worker does when a VMM ended or a connection is gone. */
+int vms_create(const struct services *services, void (*duty_run)(struct work_item *item),
+	struct vms **ret, struct err *err);
 
 /* Once, before requests are served: compare rows, netd's ledger and directories, take over VMs
  * that run, and finish or undo what a crash left. Fails only when the store or netd does. */
