@@ -189,8 +189,9 @@ class Host:
                                 for line in self.ns.ip("-o link").splitlines())
         forwarding = {}
         for name in found["links"]:
+            # An idle bridge may go between the list and this.
             forwarding[name] = self.ns.run(
-                "cat", f"/proc/sys/net/ipv4/conf/{name}/forwarding").strip()
+                "sh", "-c", f"cat /proc/sys/net/ipv4/conf/{name}/forwarding || echo gone").strip()
         found["forwarding"] = forwarding
         found["files"] = sorted(str(p.relative_to(self.run_dir))
                                 for p in self.run_dir.rglob("*")) if self.run_dir.exists() else []
