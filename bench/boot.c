@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -73,11 +74,15 @@ static int agent_ready(const char *path, struct err *err)
 	struct agent_setup_in in = { .prefix = 24, .mode = guest_mode_idle };
 	struct agent_setup_out out;
 	struct timespec clock;
+	uint8_t seed[32];
 	const uint8_t address[6] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 };
 	_cleanup_fd_ int fd = connect_to(path);
 
 	if (fd < 0)
 		return err_set(err, ERR_unavailable, "no socket");
+	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		return err_sys(err, ERR_operation_failed, errno, "no random bytes");
+	in.seed = (bytes){ seed, sizeof(seed) };
 	clock_gettime(CLOCK_REALTIME, &clock);
 	in.clock_ns = (uint64_t)clock.tv_sec * 1000000000 + (uint64_t)clock.tv_nsec;
 	if (!vm_name_parse("bench", &in.hostname) || !mac_parse_bytes(address, &in.mac) ||
