@@ -248,12 +248,11 @@ static int do_guest(void *ctx, struct err *err)
 		return -1;
 	s->keep = true;
 	return err_set(err, ERR_timeout,
-		"the guest of VM '%s' did not get ready within %llu s; what it said: banger vm "
-		"logs "
-		"%s",
-		s->vm->row.name.s,
+		"the guest of VM '%s' did not answer in time (%llu s); %s%s", s->vm->row.name.s,
 		(unsigned long long)s->vms->services->settings->vmm_start_timeout,
-		s->vm->row.name.s);
+		s->vm->row.auto_remove ? "without --rm it is kept, and what it said"
+				       : "what it said: banger vm logs ",
+		s->vm->row.auto_remove ? "" : s->vm->row.name.s);
 }
 
 /* ---- ready ---- */
