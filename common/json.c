@@ -109,27 +109,6 @@ const char *json_text(struct json_object *o, size_t max)
 	return n <= max && strlen(s) == n ? s : NULL;
 }
 
-bool json_get_string(struct json_object *o, const char *key, const char **ret)
-{
-	struct json_object *m;
-	const char *s;
-
-	if (!member(o, key, json_type_string, &m) || !(s = json_text(m, INT_MAX)))
-		return false;
-	*ret = s;
-	return true;
-}
-
-bool json_get_object(struct json_object *o, const char *key, struct json_object **ret)
-{
-	return member(o, key, json_type_object, ret);
-}
-
-bool json_get_array(struct json_object *o, const char *key, struct json_object **ret)
-{
-	return member(o, key, json_type_array, ret);
-}
-
 bool json_get_bool(struct json_object *o, const char *key, bool *ret)
 {
 	struct json_object *m;

@@ -25,9 +25,6 @@ int json_parse(const char *s, size_t len, int max_depth, struct json_object **re
 
 /* A member by its type: false (and *ret untouched) when it is not there or of another type. The
  * object keeps what *ret points to. Integers must be in [min, max], without a fraction. */
-bool json_get_string(struct json_object *o, const char *key, const char **ret);
-bool json_get_object(struct json_object *o, const char *key, struct json_object **ret);
-bool json_get_array(struct json_object *o, const char *key, struct json_object **ret);
 bool json_get_bool(struct json_object *o, const char *key, bool *ret);
 bool json_get_u64(
 	struct json_object *o, const char *key, uint64_t min, uint64_t max, uint64_t *ret);
