@@ -20,6 +20,13 @@ VAL(accel, kvm)
 VAL(accel, tcg)
 END_ENUM(accel)
 
+/* Which program is the VMM. `auto` is Firecracker where it is installed and KVM is good, else QEMU. */
+ENUM(vmm_kind)
+VAL(vmm_kind, auto)
+VAL(vmm_kind, firecracker)
+VAL(vmm_kind, qemu)
+END_ENUM(vmm_kind)
+
 /* What the truth probe found /dev/kvm to be. */
 ENUM(kvm_state)
 VAL(kvm_state, absent)
