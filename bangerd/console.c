@@ -35,8 +35,8 @@ struct console {
 	struct watches *watches;
 	int dirfd, log;
 	uint64_t log_size, log_max;
-	int vmm; /* -1: the VM does not run */
-	struct watch *vmm_watch;
+	int vmm, vmm_in; /* what the guest writes, and reads; -1: the VM does not run */
+	struct watch *vmm_watch, *in_watch;
 	uint8_t input[INPUT_MAX];
 	size_t input_len;
 	struct client *clients;
@@ -174,8 +174,8 @@ static void input_flush(struct console *c)
 {
 	size_t done = 0;
 
-	while (c->vmm >= 0 && done < c->input_len) {
-		ssize_t n = send(c->vmm, c->input + done, c->input_len - done, MSG_NOSIGNAL);
+	while (c->vmm_in >= 0 && done < c->input_len) {
+		ssize_t n = write(c->vmm_in, c->input + done, c->input_len - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -183,11 +183,11 @@ static void input_flush(struct console *c)
 			break; /* full; or gone, which reading finds out */
 		done += (size_t)n;
 	}
-	if (c->vmm < 0)
+	if (c->vmm_in < 0)
 		done = c->input_len;
 	memmove(c->input, c->input + done, c->input_len - done);
 	c->input_len -= done;
-	watch_set(c->vmm_watch, EPOLLIN | (c->input_len > 0 ? EPOLLOUT : 0U));
+	watch_set(c->in_watch, c->input_len > 0 ? EPOLLOUT : 0U);
 	clients_rewatch(c);
 }
 
@@ -303,7 +303,9 @@ static void vmm_close(struct console *c)
 	struct client *next;
 
 	watch_remove(&c->vmm_watch);
+	watch_remove(&c->in_watch);
 	fd_closep(&c->vmm);
+	fd_closep(&c->vmm_in);
 	c->input_len = 0;
 	for (struct client *cl = c->clients; cl; cl = next) {
 		next = cl->next;
@@ -316,11 +318,19 @@ static void on_vmm(void *ctx, uint32_t revents)
 {
 	struct console *c = ctx;
 
-	if ((revents & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !take_output(c)) {
+	(void)revents;
+	if (!take_output(c))
 		vmm_close(c);
-		return;
-	}
-	if (revents & EPOLLOUT)
+}
+
+static void on_vmm_in(void *ctx, uint32_t revents)
+{
+	struct console *c = ctx;
+
+	/* That the VMM is gone is for on_vmm() to find, behind its last words. */
+	if (revents & (EPOLLHUP | EPOLLERR))
+		watch_remove(&c->in_watch);
+	else
 		input_flush(c);
 }
 
@@ -333,9 +343,11 @@ int console_create(
 
 	if (!c)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot make a console");
-	*c = (struct console){
-		.watches = w, .log = -1, .vmm = -1, .log_max = log_max < LOG_MIN ? LOG_MIN : log_max
-	};
+	*c = (struct console){ .watches = w,
+		.log = -1,
+		.vmm = -1,
+		.vmm_in = -1,
+		.log_max = log_max < LOG_MIN ? LOG_MIN : log_max };
 	c->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
 	if (c->dirfd < 0) {
 		err_sys(err, ERR_operation_failed, errno, "cannot make a console");
@@ -364,16 +376,19 @@ void console_destroy(struct console *c)
 	free(c);
 }
 
-int console_connect(struct console *c, int fd, struct err *err)
+int console_connect(struct console *c, int out, int in, struct err *err)
 {
-	int r;
+	int r = 0;
 
 	watches_lock(c->watches);
 	vmm_close(c);
-	c->vmm = fd;
-	r = watch_add(c->watches, fd, EPOLLIN, on_vmm, c, &c->vmm_watch, err);
-	if (r < 0)
-		fd_closep(&c->vmm);
+	c->vmm = out;
+	c->vmm_in = in;
+	if (watch_add(c->watches, out, EPOLLIN, on_vmm, c, &c->vmm_watch, err) < 0 ||
+		watch_add(c->watches, in, 0, on_vmm_in, c, &c->in_watch, err) < 0) {
+		vmm_close(c);
+		r = -1;
+	}
 	watches_unlock(c->watches);
 	return r;
 }

@@ -26,8 +26,9 @@ int console_create(
 /* Attached ones get what they take at once, then end of file. NULL is allowed. The log stays. */
 void console_destroy(struct console *c);
 
-/* Takes fd: the VMM's console socket, O_NONBLOCK. */
-int console_connect(struct console *c, int fd, struct err *err);
+/* Takes both fds, O_NONBLOCK and two even when they are one file: what the guest writes comes out
+ * of `out`, what it is to read goes into `in`. SIGPIPE must be ignored. */
+int console_connect(struct console *c, int out, int in, struct err *err);
 
 /* The VMM ended: take what is left on its socket, let followers end. */
 void console_disconnect(struct console *c);

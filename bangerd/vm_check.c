@@ -87,14 +87,28 @@ static int check_memory(struct vms *vms, const struct vm_row *row, struct err *e
 	return 0;
 }
 
-int vm_check(struct vms *vms, const struct vm_row *row, int image, enum accel *ret_accel,
-	struct err *err)
+static int check_vmm(const struct host *host, const struct vm_row *row,
+	const struct vmm_ops **ret_ops, enum accel *ret_accel, struct err *err)
+{
+	if (!host->status.have_qemu)
+		return err_set(err, ERR_unavailable,
+			"QEMU is not installed: install the package qemu-system-x86 ([vmm] qemu)");
+	if (!host->status.have_tun)
+		return err_set(err, ERR_unavailable,
+			"/dev/net/tun is not usable: load the module tun (modprobe tun)");
+	if (host_accel(host, row->accel, ret_accel, err) < 0)
+		return -1;
+	*ret_ops = &vmm_qemu;
+	return 0;
+}
+
+int vm_check(struct vms *vms, const struct vm_row *row, int image, const struct vmm_ops **ret_ops,
+	enum accel *ret_accel, struct err *err)
 {
 	const struct settings *settings = vms->services->settings;
 	uint64_t cost;
 
-	if (vmm_qemu.probe(vms->services->host, err) < 0 ||
-		host_accel(vms->services->host, row->accel, ret_accel, err) < 0 ||
+	if (check_vmm(vms->services->host, row, ret_ops, ret_accel, err) < 0 ||
 		check_memory(vms, row, err) < 0)
 		return -1;
 	if (image < 0)

@@ -12,9 +12,9 @@ bool vm_parse_meminfo(const char *meminfo, uint64_t *ret_total, uint64_t *ret_av
 int vm_host_memory(struct vms *vms, uint64_t *ret_total, uint64_t *ret_available, struct err *err);
 
 /*
- * The VMM, acceleration (resolved into *ret_accel), free memory for a row; and, when `image` (its
- * file) is not -1, free disk space for a new disk of it. Fails with unavailable, no_space or
- * quota_exceeded, and says what to do.
+ * The VMM and its acceleration (resolved into *ret_ops, *ret_accel), free memory for a row; and,
+ * when `image` (its file) is not -1, free disk space for a new disk of it. Fails with unavailable,
+ * no_space or quota_exceeded, and says what to do.
  */
-int vm_check(struct vms *vms, const struct vm_row *row, int image, enum accel *ret_accel,
-	struct err *err);
+int vm_check(struct vms *vms, const struct vm_row *row, int image, const struct vmm_ops **ret_ops,
+	enum accel *ret_accel, struct err *err);

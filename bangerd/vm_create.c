@@ -290,13 +290,14 @@ int vm_create_begin(struct vms *vms, struct call *call, const struct rpc_vm_crea
 	_cleanup_(vm_row_finish) struct vm_row row = { 0 };
 	_cleanup_fd_ int image_fd = -1;
 	struct kernel_row kernel;
+	const struct vmm_ops *ops;
 	enum accel accel;
 
 	if (images_find(services->images, call->uid, in->image, &image, err) < 0 ||
 		kernels_find(services->kernels, call->uid, in->kernel, &kernel, err) < 0 ||
 		fill_row(vms, call, in, &image, &kernel, &row, err) < 0 ||
 		images_open(services->images, &image.id, &image_fd, err) < 0 ||
-		vm_check(vms, &row, image_fd, &accel, err) < 0)
+		vm_check(vms, &row, image_fd, &ops, &accel, err) < 0)
 		return -1;
 	return begin(vms, call, in, &row, ret, err);
 }

@@ -55,7 +55,7 @@ static int attach(struct vm *vm, const struct vmm *v, const struct wait *w, stru
 		bool last = part.deadline_ms >= w->deadline_ms;
 		int fd;
 
-		if (v->ops->port(v, 0, &fd, err) < 0)
+		if (v->ops->control(v, w, &fd, err) < 0)
 			return -1;
 		if (agent_attach(vm->agent, fd, last ? w : &part, &hello, &why) == 0)
 			return 0;

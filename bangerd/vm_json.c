@@ -42,7 +42,7 @@ static void put_short(struct reply *r, const struct vm *vm)
 	reply_int(r, "memory_mib", row->memory_mib);
 	reply_int(r, "disk_size", (int64_t)row->disk_size);
 	reply_bool(r, "nat", row->nat);
-	reply_string(r, "vmm", vmm_qemu.name);
+	reply_string(r, "vmm", vmm_kind_to_name(vmm_kind_qemu));
 	reply_string(r, "accel", accel_to_name(accel_of(vm)));
 	reply_time(r, "created_at", row->created_at);
 }

@@ -37,11 +37,11 @@ static void connect_console(struct vm *vm)
 {
 	struct console *console;
 	struct err err = ERR_INIT;
-	int fd;
+	int out, in;
 
 	if (vm_console_open(vm, &console, &err) < 0 ||
-		vm->vmm.ops->console(&vm->vmm, &fd, &err) < 0 ||
-		console_connect(console, fd, &err) < 0)
+		vm->vmm.ops->console(&vm->vmm, &out, &in, &err) < 0 ||
+		console_connect(console, out, in, &err) < 0)
 		log_warning("VM %s: no console: %s", vm->row.id.s, err.msg);
 }
 
@@ -53,7 +53,7 @@ static bool is_ready(struct vm *vm)
 	struct err err = ERR_INIT;
 	int fd;
 
-	if (vm->vmm.ops->port(&vm->vmm, 0, &fd, &err) < 0 ||
+	if (vm->vmm.ops->control(&vm->vmm, &w, &fd, &err) < 0 ||
 		agent_attach(vm->agent, fd, &w, &hello, &err) < 0)
 		return false;
 	vm->row.boot_id = hello.boot_id;
@@ -65,7 +65,7 @@ static bool adopt(struct vm *vm)
 {
 	struct err err = ERR_INIT;
 
-	if (vmm_qemu.adopt(vm->vms->services->netd, &vm->row.id, &vm->vmm, &err) < 0) {
+	if (vmm_adopt(vm->vms->services->netd, &vm->row.id, &vm->vmm, &err) < 0) {
 		log_warning("VM %s: cannot be taken over: %s", vm->row.id.s, err.msg);
 		return false;
 	}

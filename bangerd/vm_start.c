@@ -35,6 +35,7 @@ struct start {
 	struct image_row image;
 	int image_fd; /* -1 unless a disk is to be made */
 	struct kernel_files kernel;
+	const struct vmm_ops *ops;
 	enum accel accel;
 	int dir_fd;
 	struct disk disk;
@@ -62,7 +63,7 @@ static int do_check(void *ctx, struct err *err)
 	if (!s->how->no_start &&
 		kernels_open(services->kernels, &row->kernel_id, s->cancel_fd, &s->kernel, err) < 0)
 		return -1;
-	return vm_check(s->vms, row, s->image_fd, &s->accel, err);
+	return vm_check(s->vms, row, s->image_fd, &s->ops, &s->accel, err);
 }
 
 /* ---- reserve: banger-netd's ledger knows the VM from here on ---- */
@@ -162,22 +163,24 @@ static int do_launch(void *ctx, struct err *err)
 		.vcpus = row->vcpus,
 		.memory_mib = row->memory_mib,
 		.accel = s->accel,
+		.mac = row->mac,
 		.kernel = s->kernel.vmlinux,
 		.initramfs = s->kernel.initramfs,
 		.disk = s->disk.fd,
 	};
 	struct vmm vmm;
-	int console;
+	int out, in;
 
-	if (vmm_qemu.launch(netd(s), &machine, &vmm, err) < 0)
+	if (s->ops->launch(netd(s), &machine, &vmm, err) < 0)
 		return -1;
 	pthread_mutex_lock(&s->vms->lock);
 	s->vm->vmm = vmm;
 	pthread_mutex_unlock(&s->vms->lock);
 	s->guest = wait_ms(s->cancel_fd, s->vms->services->settings->vmm_start_timeout * 1000);
-	if (vmm.ops->console(&vmm, &console, err) < 0 ||
-		console_connect(s->vm->console, console, err) < 0 ||
-		vmm.ops->resume(&vmm, &s->guest, err) < 0)
+	if (s->ops->configure(&vmm, netd(s), &machine, &s->guest, err) < 0 ||
+		s->ops->console(&vmm, &out, &in, err) < 0 ||
+		console_connect(s->vm->console, out, in, err) < 0 ||
+		s->ops->start(&vmm, &s->guest, err) < 0)
 		return explain(s, err);
 	return 0;
 }
@@ -223,10 +226,10 @@ static int greet(struct start *s, struct agent_setup_out *out, struct err *err)
 {
 	const struct vmm *vmm = &s->vm->vmm;
 	struct agent_hello_out hello;
-	int port;
+	int fd;
 
-	if (vmm->ops->port(vmm, 0, &port, err) < 0 ||
-		agent_attach(s->vm->agent, port, &s->guest, &hello, err) < 0)
+	if (vmm->ops->control(vmm, &s->guest, &fd, err) < 0 ||
+		agent_attach(s->vm->agent, fd, &s->guest, &hello, err) < 0)
 		return -1;
 	return set_up(s, out, err);
 }

@@ -30,10 +30,11 @@ struct rig {
 static void connect_vmm(struct rig *r)
 {
 	struct err err = ERR_INIT;
-	int sv[2];
+	int sv[2], in;
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv), 0);
-	assert_int_equal(console_connect(r->console, sv[0], &err), 0);
+	in = fcntl(sv[0], F_DUPFD_CLOEXEC, 3);
+	assert_int_equal(console_connect(r->console, sv[0], in, &err), 0);
 	r->vmm = sv[1];
 }
 
