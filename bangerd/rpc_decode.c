@@ -240,6 +240,8 @@ static bool get_enum(enum rpc_type type, struct json_object *o, void *dst)
 		return false;
 	if (type == RPC_accel)
 		return accel_from_name(s, dst);
+	if (type == RPC_vmm_kind)
+		return vmm_kind_from_name(s, dst);
 	if (type == RPC_guest_mode)
 		return guest_mode_from_name(s, dst);
 	return image_kind_from_name(s, dst);
@@ -303,6 +305,7 @@ static bool get_value(enum rpc_type type, struct json_object *o, void *dst)
 	case RPC_env:
 		return get_strv(type, o, dst);
 	case RPC_accel:
+	case RPC_vmm_kind:
 	case RPC_guest_mode:
 	case RPC_image_kind:
 		return get_enum(type, o, dst);
@@ -348,6 +351,8 @@ static const char *expected(enum rpc_type type)
 		return "an array of NAME=value strings, 64 KiB at most";
 	case RPC_accel:
 		return "auto, kvm or tcg";
+	case RPC_vmm_kind:
+		return "auto, firecracker or qemu";
 	case RPC_guest_mode:
 		return "auto, command or idle";
 	case RPC_image_kind:

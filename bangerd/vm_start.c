@@ -158,6 +158,7 @@ static int do_launch(void *ctx, struct err *err)
 {
 	struct start *s = ctx;
 	const struct vm_row *row = &s->vm->row;
+	const struct settings *settings = s->vms->services->settings;
 	const struct vmm_machine machine = {
 		.vm = row->id,
 		.vcpus = row->vcpus,
@@ -167,6 +168,10 @@ static int do_launch(void *ctx, struct err *err)
 		.kernel = s->kernel.vmlinux,
 		.initramfs = s->kernel.initramfs,
 		.disk = s->disk.fd,
+		.disk_bandwidth = settings->vmm_disk_bandwidth,
+		.disk_ops = settings->vmm_disk_ops,
+		.net_bandwidth = settings->vmm_net_bandwidth,
+		.console_rate = settings->vmm_console_rate,
 	};
 	struct vmm vmm;
 	int out, in;
@@ -176,7 +181,7 @@ static int do_launch(void *ctx, struct err *err)
 	pthread_mutex_lock(&s->vms->lock);
 	s->vm->vmm = vmm;
 	pthread_mutex_unlock(&s->vms->lock);
-	s->guest = wait_ms(s->cancel_fd, s->vms->services->settings->vmm_start_timeout * 1000);
+	s->guest = wait_ms(s->cancel_fd, settings->vmm_start_timeout * 1000);
 	if (s->ops->configure(&vmm, netd(s), &machine, &s->guest, err) < 0 ||
 		s->ops->console(&vmm, &out, &in, err) < 0 ||
 		console_connect(s->vm->console, out, in, err) < 0 ||

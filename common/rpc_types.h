@@ -35,6 +35,7 @@
 #define RT_argv	      strv
 #define RT_env	      strv
 #define RT_accel      enum accel
+#define RT_vmm_kind   enum vmm_kind
 #define RT_guest_mode enum guest_mode
 #define RT_image_kind enum image_kind
 #define RT_fd	      int
@@ -56,6 +57,7 @@ enum rpc_type {
 	RPC_argv,
 	RPC_env,
 	RPC_accel,
+	RPC_vmm_kind,
 	RPC_guest_mode,
 	RPC_image_kind,
 	RPC_fd,

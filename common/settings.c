@@ -72,6 +72,19 @@ static bool parse_accel(const char *v, void *dst)
 	return accel_from_name(v, dst);
 }
 
+static bool parse_vmm_kind(const char *v, void *dst)
+{
+	return vmm_kind_from_name(v, dst);
+}
+
+static bool parse_rate(const char *v, void *dst)
+{
+	if (!str_eq(v, "0"))
+		return parse_size(v, dst);
+	*(uint64_t *)dst = 0;
+	return true;
+}
+
 static bool parse_cidr(const char *v, void *dst)
 {
 	char base[20];

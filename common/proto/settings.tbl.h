@@ -1,7 +1,7 @@
 /*
  * Every setting of /etc/banger/banger.conf: SETTING(section, key, type, default, "what it is").
  * Types: path (absolute), name (a user or group), size (bytes), count, boolean, level, seccomp_mode,
- * accel, cidr, addresses. A process reads the file before it confines itself.
+ * accel, vmm_kind, rate (a size each second; 0: no limit), cidr, addresses. A process reads the file before it confines itself.
  */
 #ifndef SETTING
 #define SETTING(section, key, type, default, doc)
@@ -23,11 +23,17 @@ SETTING(net, dns, addresses, "auto", "resolvers of guests: auto (the host's) or 
 SETTING(jail, uid_base, count, "1900000000", "first user id of VMMs")
 SETTING(jail, uid_count, count, "65536", "how many there are")
 
+SETTING(vmm, vmm, vmm_kind, "auto", "auto, firecracker or qemu, of VMs that do not ask for one")
+SETTING(vmm, firecracker, path, "/usr/bin/firecracker", "the Firecracker binary; not given, also looked for in /usr/local/bin")
 SETTING(vmm, qemu, path, "/usr/bin/qemu-system-x86_64", "the QEMU binary")
 SETTING(vmm, accel, accel, "auto", "auto, kvm or tcg")
 SETTING(vmm, start_timeout, count, "60", "seconds a guest has to get ready")
 SETTING(vmm, stop_timeout, count, "20", "seconds a guest has to power off before it is killed")
 SETTING(vmm, console_log_size, size, "1M", "how much of a VM's console is kept")
+SETTING(vmm, console_rate, rate, "1M", "bytes a second that a VM may write to its console (Firecracker)")
+SETTING(vmm, disk_bandwidth, rate, "0", "bytes a second of a VM's disk (Firecracker)")
+SETTING(vmm, disk_ops, rate, "0", "requests a second of a VM's disk (Firecracker)")
+SETTING(vmm, net_bandwidth, rate, "0", "bytes a second of a VM's network, each way (Firecracker)")
 
 SETTING(image, disk_size, size, "8G", "least size of a VM's root disk")
 SETTING(image, verify_diff_ids, boolean, "yes", "check the digest of uncompressed layers too")

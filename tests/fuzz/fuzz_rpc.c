@@ -88,6 +88,7 @@ static void check_param(const struct rpc_param *p, const void *at)
 	case RPC_fd_opt:
 	case RPC_boolean:
 	case RPC_accel:
+	case RPC_vmm_kind:
 	case RPC_guest_mode:
 	case RPC_image_kind:
 	case RPC__type_count:

@@ -49,6 +49,7 @@ static const struct values values[RPC__type_count] = {
 	[RPC_env] = { "[\"A=\",\"B=c=d\"]", { "\"A=b\"", "1", "{}", "null", "[1]", "[\"A\"]",
 						    "[\"=b\"]", "[\"\"]", "[\"A=\\u0000\"]" } },
 	[RPC_accel] = { "\"tcg\"", { NO_TEXT, "\"TCG\"", "\"xen\"" } },
+	[RPC_vmm_kind] = { "\"qemu\"", { NO_TEXT, "\"QEMU\"", "\"xen\"" } },
 	[RPC_guest_mode] = { "\"idle\"", { NO_TEXT, "\"Idle\"", "\"none\"" } },
 	[RPC_image_kind] = { "\"rootfs\"", { NO_TEXT, "\"tar\"", "\"oci-layout\"" } },
 };

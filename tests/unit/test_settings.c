@@ -51,14 +51,20 @@ static void test_values(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(load_text("[daemon]\nseccomp = log ; why\n[net]\ndns = 9.9.9.9, 1.1.1.1\n"
-				   "[image]\nverify_diff_ids=no\n",
-				 0644, &s, &err),
+	assert_int_equal(
+		load_text("[daemon]\nseccomp = log ; why\n[net]\ndns = 9.9.9.9, 1.1.1.1\n"
+			  "[image]\nverify_diff_ids=no\n"
+			  "[vmm]\nvmm = firecracker\ndisk_bandwidth = 64M\nconsole_rate = 0\n",
+			0644, &s, &err),
 		0);
 	assert_int_equal(s.daemon_seccomp, CONFINE_LOG);
 	assert_false(s.net_dns.automatic);
 	assert_int_equal(s.net_dns.a[1].v, 0x01010101);
 	assert_false(s.image_verify_diff_ids);
+	assert_int_equal(s.vmm_vmm, vmm_kind_firecracker);
+	assert_int_equal(s.vmm_disk_bandwidth, 64 << 20);
+	assert_int_equal(s.vmm_console_rate, 0);
+	assert_int_equal(s.vmm_net_bandwidth, 0);
 }
 
 static const struct {
@@ -75,6 +81,10 @@ static const struct {
 	{ "[jail]\nuid_base = -1\n", "is not a valid count" },
 	{ "[daemon]\nuser = ba/nger\n", "is not a valid name" },
 	{ "[image]\ndisk_size = 0\n", "is not a valid size" },
+	{ "[vmm]\nvmm = xen\n", "is not a valid vmm_kind" },
+	{ "[vmm]\nvmm = Firecracker\n", "is not a valid vmm_kind" },
+	{ "[vmm]\ndisk_bandwidth = none\n", "is not a valid rate" },
+	{ "[vmm]\nnet_bandwidth = -1\n", "is not a valid rate" },
 	{ "no section\n", "line 1" },
 };
 
