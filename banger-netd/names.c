@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "banger-netd/names.h"
 
+#include "common/jail_paths.h"
 #include "common/str.h"
 
 /* Both always fit: 2 + 12, and 3 + 10 characters. */
@@ -8,7 +9,7 @@ struct ifname name_tap(vm_id vm)
 {
 	struct ifname n;
 
-	str_format(n.s, sizeof(n.s), "bt%s", vm.s);
+	str_format(n.s, sizeof(n.s), JAIL_TAP_PREFIX "%s", vm.s);
 	return n;
 }
 
