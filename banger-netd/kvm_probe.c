@@ -13,8 +13,11 @@
 #include "banger-netd/kvm_guest.h"
 #include "common/fd.h"
 
-/* Native speed is far below a millisecond; this leaves room for a busy host. */
+/* Native speed is far below a millisecond; this leaves room for a busy host. The first run also
+ * pays for a cold one (page faults, an outer hypervisor's own): so what is beyond, but not beyond
+ * belief, is asked once more. */
 #define GOOD_US	 20000
+#define DOUBT_US 150000
 #define LIMIT_MS 1500
 
 struct answer {
@@ -30,6 +33,11 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
 }
 
+static bool doubtful(uint64_t ns)
+{
+	return ns / 1000 > GOOD_US && ns / 1000 <= DOUBT_US;
+}
+
 static _Noreturn void child(int writer)
 {
 	struct answer a = { .state = kvm_state_slow };
@@ -42,7 +50,7 @@ static _Noreturn void child(int writer)
 	if (kvm < 0)
 		a.state = errno == ENOENT || errno == ENODEV || errno == ENXIO ? kvm_state_absent
 									       : kvm_state_denied;
-	else if (kvm_guest_run(kvm, &ns) < 0)
+	else if (kvm_guest_run(kvm, &ns) < 0 || (doubtful(ns) && kvm_guest_run(kvm, &ns) < 0))
 		a.state = kvm_state_denied;
 	else {
 		a.us = ns / 1000;
