@@ -146,7 +146,8 @@ USE(event_loop)
 USE(bangerd_own)
 END_PROFILE(bangerd)
 
-/* SQLite's locks and identity, connections to the VMs' sockets, reflinks, console snapshots. */
+/* SQLite's locks and identity, connections to the VMs' sockets, reflinks, console snapshots;
+ * sd_notify() compares all four ids before it sends. */
 GROUP(bangerd_own)
 CALL_IF(socket, 0, ~0ULL, AF_UNIX)
 CALL(connect)
@@ -156,6 +157,8 @@ CALL(memfd_create)
 CALL(sysinfo)
 CALL(getuid)
 CALL(geteuid)
+CALL(getgid)
+CALL(getegid)
 CALL_IF(ioctl, 1, ~0ULL, FICLONE)
 END_GROUP(bangerd_own)
 
