@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What scenarios share. Sourced inside the lab: . /lab/guest/lab.sh
+set -euo pipefail
+
+export LAB=/lab
+SYSTEMD_PAGER=''
+export SYSTEMD_PAGER
+
+say()
+{
+	printf '%s\n' "$*"
+}
+
+fail()
+{
+	printf 'FAILED: %s\n' "$*"
+	exit 1
+}
+
+# wait_for SECONDS COMMAND…: until it succeeds.
+wait_for()
+{
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || fail "in vain waited for: $*"
+		sleep 0.2
+	done
+}
+
+# same WHAT EXPECTED FOUND
+same()
+{
+	[ "$2" = "$3" ] || fail "$1: expected '$2', found '$3'"
+	say "ok: $1: $3"
+}
+
+# refuse WHAT TEXT COMMAND…: it must fail, and say a line with the text.
+refuse()
+{
+	local what=$1 text=$2 out
+	shift 2
+	if out=$("$@" 2>&1); then
+		fail "$what: went through: $out"
+	fi
+	[[ $out == *"$text"* ]] || fail "$what: says '$out' rather than '$text'"
+	say "ok: $what: refused"
+}
+
+daemon_up()
+{
+	systemctl start bangerd || {
+		systemctl status bangerd || true
+		fail "systemctl start bangerd"
+	}
+}
+
+# The kernel and the image busybox, imported by root once in a lab, for all users.
+guest_things()
+{
+	daemon_up
+	banger kernel list -o json | grep -q '"cloud"' ||
+		banger kernel import --quiet --name cloud "$LAB/files/kernel.deb" >/dev/null
+	banger image list -o json | grep -q '"busybox"' ||
+		banger image import --quiet busybox "$LAB/files/busybox.oci.tar" >/dev/null
+}
+
+# pid_of ROLE: of bangerd, netd, launch, imaged.
+pid_of()
+{
+	local main netd
+	main=$(systemctl show -p MainPID --value bangerd)
+	case $1 in
+	bangerd) printf '%s\n' "$main" ;;
+	imaged) pgrep -P "$main" -f banger-imaged ;;
+	netd) pgrep -P "$main" -f banger-netd ;;
+	launch)
+		netd=$(pgrep -P "$main" -f banger-netd)
+		pgrep -P "$netd" -f banger-netd
+		;;
+	esac
+}
+
+# The id of the guest's boot: another one after it was started again.
+boot_id()
+{
+	banger vm exec "$1" -- cat /proc/sys/kernel/random/boot_id
+}

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Inside the lab: install banger as an administrator would, run the scenarios, tell the host.
+
+An event is one line of JSON on the port lab.events. Besides its script's status a scenario is
+judged by what it leaves: errors in the journal, VMs, processes, links, mounts."""
+
+import glob
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+LAB = Path("/lab")
+JAIL_UIDS = range(1900000000, 1900065536)
+# What the kernel says when something of ours or of its own went wrong.
+KERNEL_BAD = re.compile(r"BUG:|Oops|WARNING:|general protection|segfault|type=1326|Call Trace|"
+                        r"blocked for more than|Out of memory|oom-kill")
+INSTALL = (
+    ("cp", "-a", "/lab/system/.", "/"),
+    ("systemd-sysusers",),
+    ("systemd-tmpfiles", "--create"),
+    ("systemctl", "daemon-reload"),
+)
+
+
+def open_port():
+    subprocess.run(["modprobe", "virtio_console"], check=True)
+    for _ in range(200):
+        for name in glob.glob("/sys/class/virtio-ports/*/name"):
+            if Path(name).read_text().strip() == "lab.events":
+                node = Path("/dev") / Path(name).parent.name
+                if node.exists():
+                    return open(node, "wb", buffering=0)
+        time.sleep(0.1)
+    raise RuntimeError("no port lab.events")
+
+
+class Host:
+    """Who listens."""
+
+    def __init__(self):
+        self.port, self.lock = open_port(), threading.Lock()
+
+    def tell(self, event, **values):
+        line = json.dumps({"event": event, **values}).encode() + b"\n"
+        with self.lock:
+            while line:
+                line = line[self.port.write(line):]
+
+
+def output_of(*command, timeout=60):
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              errors="replace", timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        return f"{command[0]}: no end after {timeout} s\n"
+    return done.stdout
+
+
+class Journal:
+    """What is new in the journal."""
+
+    def __init__(self):
+        self.cursor = None
+        self.new()
+
+    def new(self):
+        """Entries since the last call."""
+        subprocess.run(["journalctl", "--sync"], check=False)
+        command = ["journalctl", "-q", "-o", "json", "--output-fields="
+                   "MESSAGE,PRIORITY,_SYSTEMD_UNIT,UNIT,SYSLOG_IDENTIFIER,_TRANSPORT"]
+        command += [f"--after-cursor={self.cursor}"] if self.cursor else []
+        entries = [json.loads(line) for line in output_of(*command).splitlines()
+                   if line.startswith("{")]
+        if entries:
+            self.cursor = entries[-1]["__CURSOR"]
+        return entries
+
+
+def text_of(entry):
+    message = entry.get("MESSAGE")
+    if isinstance(message, list):  # not UTF-8
+        message = bytes(message).decode(errors="replace")
+    return f"{entry.get('SYSLOG_IDENTIFIER', '?')}: {message}"
+
+
+def journal_faults(entries, expect):
+    """Errors of banger's units, and of the kernel, that nobody expects."""
+    faults = []
+    for entry in entries:
+        text = text_of(entry)
+        unit = entry.get("_SYSTEMD_UNIT") or entry.get("UNIT") or ""
+        ours = unit.startswith("banger") or entry.get("UNIT", "").startswith("banger")
+        bad = (ours and int(entry.get("PRIORITY", 6)) <= 3
+               or entry.get("_TRANSPORT") in ("kernel", "audit") and KERNEL_BAD.search(text))
+        if bad and not any(re.search(known, text) for known in expect):
+            faults.append(text)
+    return faults
+
+
+def jailed():
+    """Processes under a jail's user id."""
+    found = []
+    for status in glob.glob("/proc/[0-9]*/status"):
+        try:
+            text = Path(status).read_text()
+        except OSError:
+            continue
+        uid = int(re.search(r"^Uid:\s+(\d+)", text, re.M).group(1))
+        if uid in JAIL_UIDS and not re.search(r"^State:\s+Z", text, re.M):
+            name = re.search(r"^Name:\s+(.*)", text, re.M).group(1)
+            found.append(f"process {status.split('/')[2]} {name} uid {uid}")
+    return found
+
+
+def host_objects():
+    """What VMs bring onto the host."""
+    found = set(jailed())
+    found |= {f"link {name}" for name in os.listdir("/sys/class/net")}
+    found |= {f"mount {line.split()[4]}" for line in
+              Path("/proc/self/mountinfo").read_text().splitlines()
+              if "/credentials/" not in line}
+    found |= {f"cgroup {path}" for path in
+              glob.glob("/sys/fs/cgroup/**/banger-vm-*", recursive=True)}
+    found |= {f"block {path}" for path in glob.glob("/sys/block/dm-*")}
+    found |= {f"loop {path}" for path in glob.glob("/sys/block/loop*/loop/backing_file")}
+    found |= {f"directory {path}" for path in glob.glob("/run/banger/vm/*")}
+    found |= {f"disk {path}" for path in glob.glob("/var/lib/banger/vms/*")}
+    return found
+
+
+def left_behind(before, seconds=12):
+    """Objects that were not there before and stay; an owner's bridge goes after some seconds."""
+    end = time.monotonic() + seconds
+    while True:
+        more = sorted(host_objects() - before)
+        if not more or time.monotonic() > end:
+            return more
+        time.sleep(0.5)
+
+
+def clear():
+    """So that the next scenario is not blamed."""
+    rows = output_of("banger", "vm", "list", "-o", "json")
+    try:
+        names = [row["id"] for row in json.loads(rows)]
+    except (ValueError, KeyError):
+        return
+    for name in names:
+        output_of("banger", "vm", "delete", "--force", name)
+
+
+DIAGNOSIS = (
+    ("systemctl", "--no-pager", "--full", "status", "bangerd"),
+    ("ps", "-eo", "pid,ppid,uid,stat,wchan:20,args", "--sort=start_time"),
+    ("tail", "-n", "40", "--", *sorted(glob.glob("/run/banger/vm/*/vmm.log"))),
+)
+
+
+class Run:
+    """One scenario."""
+
+    def __init__(self, host, journal, given, kvm):
+        self.host, self.journal, self.kvm = host, journal, kvm
+        self.name, self.timeout, self.expect = given["name"], given["timeout"], given["expect"]
+
+    def line(self, text):
+        self.host.tell("output", name=self.name, text=text.rstrip("\n"))
+
+    def relay(self, pipe):
+        for line in pipe:
+            self.line(line)
+
+    def script(self):
+        """Its status; None when time ran out."""
+        environment = dict(os.environ, LAB_KVM="yes" if self.kvm else "no", HOME="/root",
+                           PYTHONPATH="/lab/lib", LC_ALL="C.UTF-8")
+        process = subprocess.Popen(
+            [LAB / "scenarios" / self.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace", cwd="/", env=environment,
+            start_new_session=True)
+        reader = threading.Thread(target=self.relay, args=(process.stdout,), daemon=True)
+        reader.start()
+        status = None
+        try:
+            status = process.wait(self.timeout)
+        except subprocess.TimeoutExpired:
+            self.line(f"time ran out; there is:\n{output_of(*DIAGNOSIS[1])}")
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        reader.join(3)
+        return status
+
+    def judge(self, status, entries, left):
+        faults = journal_faults(entries, self.expect)
+        if status is None:
+            return f"no end after {self.timeout} s"
+        if status != 0:
+            return f"status {status}"
+        if faults:
+            return f"an error in the journal: {faults[0]}" + (
+                f" (and {len(faults) - 1} more)" if faults[1:] else "")
+        if left:
+            return f"left behind: {', '.join(left)}"
+        return ""
+
+    def go(self):
+        self.host.tell("begin", name=self.name, within=self.timeout, what=f"scenario {self.name}")
+        before, begun = host_objects(), time.monotonic()
+        self.journal.new()
+        status = self.script()
+        seconds = time.monotonic() - begun
+        left = left_behind(before)
+        why = self.judge(status, entries := self.journal.new(), left)
+        if why:
+            for command in DIAGNOSIS:
+                self.line(f"---- {' '.join(command[:6])}\n{output_of(*command)}")
+            self.line("---- the journal meanwhile\n" + "\n".join(map(text_of, entries)))
+            clear()
+        self.host.tell("end", name=self.name, why=why, seconds=seconds)
+
+
+def install():
+    for command in INSTALL:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False)
+        if done.returncode != 0:
+            return f"{' '.join(command)}: status {done.returncode}: {done.stdout}"
+    return ""
+
+
+def main():
+    host = Host()
+    config = json.loads((LAB / "config.json").read_text())
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    host.tell("boot", seconds=uptime, within=120, what="the installation")
+    why = install()
+    if not why and config["kvm"]:
+        done = subprocess.run(["modprobe", "kvm-amd"], check=False)
+        why = "" if done.returncode == 0 and Path("/dev/kvm").exists() else "no /dev/kvm"
+    host.tell("installed", why=why)
+    if not why:
+        journal = Journal()
+        for given in config["scenarios"]:
+            Run(host, journal, given, config["kvm"]).go()
+    host.tell("journal", within=120, what="its last words",
+              text=output_of("journalctl", "--no-pager", "-o", "short-monotonic"))
+    host.tell("finish")
+
+
+main()

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lab's machine: QEMU under TCG, a console, and a port on which the runner inside reports."""
+
+import json
+import os
+import subprocess
+import time
+
+import base
+import microvm
+
+MEMORY = os.environ.get("LAB_MEMORY", "3072")
+BOOT_SECONDS = 300  # some 30 on a quiet host
+GRACE = 90  # beyond a scenario's own time-out, for the runner to end it and to tell
+CONSOLE_TAIL = 40
+COMMAND_LINE = ("console=ttyS0 reboot=t panic=-1 quiet cryptomgr.notests mitigations=off "
+                "tsc=reliable tsc_early_khz={khz} systemd.unit=lab.target systemd.show_status=0 "
+                "systemd.journald.forward_to_console=1 "
+                "systemd.journald.max_level_console=warning")
+
+
+class Machine:
+    """One boot. Its events are the lines that guest/runner.py writes."""
+
+    def __init__(self, folder, files, payload, kvm):
+        self.console, self.port = folder / "console", folder / "events"
+        self.stderr, self.begun = folder / "qemu.err", time.monotonic()
+        command = ["qemu-system-x86_64", "-M", "microvm,pit=off,pic=off",
+                   "-cpu", "EPYC" if kvm else "qemu64,-svm", "-accel", "tcg,thread=multi",
+                   "-smp", "2", "-m", MEMORY, "-nodefaults", "-no-user-config", "-no-reboot",
+                   "-display", "none", "-kernel", files / "vmlinux", "-initrd", files / "initramfs",
+                   "-append", COMMAND_LINE.format(khz=microvm.tsc_khz()),
+                   "-serial", f"file:{self.console}",
+                   "-drive", f"id=root,file={files / 'root.ext4'},format=raw,if=none,snapshot=on",
+                   "-device", "virtio-blk-device,drive=root",
+                   "-drive", f"id=tests,file={payload},format=raw,if=none,read-only=on",
+                   "-device", "virtio-blk-device,drive=tests",
+                   "-object", "rng-random,id=rng,filename=/dev/urandom",
+                   "-device", "virtio-rng-device,rng=rng",
+                   "-device", "virtio-serial-device,max_ports=2",
+                   "-chardev", f"file,id=events,path={self.port}",
+                   "-device", "virtserialport,chardev=events,name=lab.events,nr=1"]
+        self.port.touch()
+        with open(self.stderr, "wb") as stderr:
+            self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL,
+                                            stdout=stderr, stderr=stderr,
+                                            env={**os.environ, "TMPDIR": str(folder)})
+
+    def events(self):
+        """The runner's events as they come, with their own deadlines; LabError when the machine
+        ends or falls silent before it said that it has finished."""
+        deadline, what = time.monotonic() + BOOT_SECONDS, "boot"
+        rest = b""
+        with open(self.port, "rb") as port:
+            while True:
+                rest += port.read()
+                *lines, rest = rest.split(b"\n")
+                for line in lines:
+                    event = self.decode(line)
+                    if "within" in event:
+                        deadline, what = time.monotonic() + event["within"] + GRACE, event["what"]
+                    yield event
+                    if event["event"] == "finish":
+                        return
+                if lines:
+                    continue
+                if self.process.poll() is not None:
+                    raise base.LabError(f"the machine ended in {what}; {self.last_words()}")
+                if time.monotonic() > deadline:
+                    raise base.LabError(f"the machine is silent in {what}; {self.last_words()}")
+                time.sleep(0.1)
+
+    @staticmethod
+    def decode(line):
+        try:
+            return json.loads(line)
+        except ValueError as error:
+            raise base.LabError(f"not an event of the runner: {line[:200]!r}") from error
+
+    def last_words(self):
+        """The end of the console, and what QEMU said."""
+        console = self.console.read_text(errors="replace") if self.console.exists() else ""
+        said = [line for line in self.stderr.read_text(errors="replace").splitlines()
+                if "TCG doesn't support" not in line]
+        return "\n  ".join([f"status {self.process.poll()}, the console's end:",
+                            *console.splitlines()[-CONSOLE_TAIL:], *said[-5:]])
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lab's second disk, made for each machine: the build as `meson install` installs it, the
+scenarios, and the images they use. In the lab it is /lab, read-only."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import base
+import guest_images
+import repo
+
+FIRECRACKER = os.environ.get("LAB_FIRECRACKER")
+
+
+def make(folder, scenarios, kvm):
+    """The disk of a machine that runs these scenarios: folder/payload.ext4."""
+    tree = folder / "payload"
+    for name in ("guest", "scenarios", "files", "lib"):
+        (tree / name).mkdir(parents=True)
+    base.call("meson", "install", "-C", repo.BUILD, "--no-rebuild", "--quiet",
+              "--destdir", tree / "system")
+    take_firecracker(tree)
+    for source, name in ((base.HERE / "guest", "guest"), (base.HERE / "scenarios", "scenarios"),
+                         (repo.TOP / "tests/lib", "lib")):
+        for path in source.iterdir():
+            if path.is_file():
+                shutil.copy(path, tree / name / path.name)
+    shutil.copy(guest_images.busybox(base.CACHE / "busybox.oci.tar"), tree / "files")
+    shutil.copy(base.kernel_deb(), tree / "files/kernel.deb")
+    for scenario in scenarios:
+        for name in scenario.files:
+            if not (repo.BUILD / name).is_file():
+                raise base.LabError(f"scenario {scenario.name} takes {name}, which was not built")
+            shutil.copy(repo.BUILD / name, tree / "files" / Path(name).name)
+    (tree / "config.json").write_text(json.dumps({
+        "kvm": kvm, "scenarios": [scenario.for_guest() for scenario in scenarios]}))
+    return write_disk(tree, folder / "payload.ext4")
+
+
+def take_firecracker(tree):
+    """LAB_FIRECRACKER stands in the lab where administrators put it."""
+    if not FIRECRACKER:
+        return
+    if not os.access(FIRECRACKER, os.X_OK):
+        raise base.LabError(f"LAB_FIRECRACKER={FIRECRACKER} is no program")
+    target = tree / "system/usr/local/bin/firecracker"
+    target.parent.mkdir(parents=True)
+    shutil.copy(FIRECRACKER, target)
+    target.chmod(0o755)
+
+
+def write_disk(tree, out):
+    base.call("chown", "-R", "-h", "0:0", tree)
+    size = sum(path.lstat().st_size + 8192 for path in tree.rglob("*")) * 5 // 4 + (32 << 20)
+    base.call("mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-d", tree, out,
+              f"{size >> 10}k")
+    shutil.rmtree(tree)
+    return out

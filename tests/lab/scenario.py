@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A scenario of the lab: a script, and what the comments at its head say about it:
+
+    # machine: any|plain|kvm    the machine it runs in (any)
+    # timeout: SECONDS          of its own, in the lab (120)
+    # files: PATH…              programs of the build directory that it finds in /lab/files
+    # expect: REGEX             an error in the journal that belongs to it; may stand more than once
+"""
+
+import re
+
+import base
+
+MACHINES = ("any", "plain", "kvm")
+HEAD = re.compile(r"^# (machine|timeout|files|expect): +(.+?)\s*$")
+
+
+class Scenario:
+    """One file of tests/lab/scenarios, and how it ended."""
+
+    def __init__(self, path):
+        self.name = path.name
+        self.machine, self.timeout, self.files, self.expect = "any", 120, [], []
+        self.about = ""
+        for line in path.read_text().splitlines():
+            if not line.startswith("#"):
+                break
+            if match := HEAD.match(line):
+                self.take(*match.groups())
+            elif not self.about and line.startswith("# ") and "SPDX" not in line:
+                self.about = line[2:]
+        self.why, self.seconds, self.output = None, 0.0, []  # why: "" once it passed
+
+    def take(self, key, value):
+        if key == "machine":
+            if value not in MACHINES:
+                raise base.LabError(f"scenario {self.name}: machine is one of {MACHINES}")
+            self.machine = value
+        elif key == "timeout":
+            self.timeout = int(value)
+        elif key == "files":
+            self.files += value.split()
+        else:
+            re.compile(value)
+            self.expect.append(value)
+
+    def for_guest(self):
+        return {"name": self.name, "timeout": self.timeout, "expect": self.expect}
+
+
+def every():
+    return [Scenario(path) for path in sorted((base.HERE / "scenarios").iterdir())
+            if path.is_file() and "." not in path.name]
+
+
+def plan(chosen, kvm):
+    """[(whether the machine has KVM, [scenarios])]: as few machines as they take."""
+    with_kvm = kvm or any(scenario.machine == "kvm" for scenario in chosen)
+    machines = {True: [], False: []}
+    for scenario in chosen:
+        if kvm and scenario.machine == "plain":
+            raise base.LabError(f"scenario {scenario.name} wants a machine without KVM")
+        machines[scenario.machine == "kvm" or scenario.machine == "any" and with_kvm].append(scenario)
+    return [(has_kvm, those) for has_kvm, those in machines.items() if those]
