@@ -179,6 +179,8 @@ int ledger_put(struct ledger *l, const struct ledger_row *row, struct err *err)
 	}
 	if (old->tap != copy.tap)
 		fd_closep(&old->tap);
+	if (old->inside != copy.inside)
+		fd_closep(&old->inside);
 	*old = copy;
 	return 0;
 }
@@ -193,6 +195,7 @@ int ledger_remove(struct ledger *l, vm_id vm, struct err *err)
 	if (!row)
 		return 0;
 	fd_closep(&row->tap);
+	fd_closep(&row->inside);
 	i = (size_t)(row - l->rows);
 	memmove(row, row + 1, (l->n - i - 1) * sizeof(*row));
 	l->n--;
@@ -264,8 +267,10 @@ void ledger_close(struct ledger *l)
 {
 	if (!l)
 		return;
-	for (size_t i = 0; i < l->n; i++)
+	for (size_t i = 0; i < l->n; i++) {
 		fd_closep(&l->rows[i].tap);
+		fd_closep(&l->rows[i].inside);
+	}
 	fd_closep(&l->dirfd);
 	free(l->rows);
 	free(l);

@@ -21,7 +21,7 @@ struct ledger;
 typedef int (*ledger_stale)(void *ctx, vm_id vm, const char *why);
 int ledger_open(int run_dirfd, const char *boot_id, ledger_stale on_stale, void *ctx,
 	struct ledger **ret, struct err *err);
-void ledger_close(struct ledger *l); /* NULL is allowed; closes the rows' TAPs */
+void ledger_close(struct ledger *l); /* NULL is allowed; closes the rows' fds */
 
 /* The row of a VM, the ledger's own until the next put or remove; NULL when there is none. */
 struct ledger_row *ledger_find(struct ledger *l, vm_id vm);
@@ -30,11 +30,11 @@ struct ledger_row *ledger_find(struct ledger *l, vm_id vm);
 struct ledger_row *ledger_after(struct ledger *l, vm_id after);
 const struct ledger_row *ledger_at(const struct ledger *l, size_t i);
 
-/* Write a row (its boot id is set here): on disk first, then in memory; takes row->tap on
- * success. On failure the old row stands. */
+/* Write a row (its boot id is set here): on disk first, then in memory; takes the row's
+ * fds on success. On failure the old row stands. */
 int ledger_put(struct ledger *l, const struct ledger_row *row, struct err *err);
 
-/* Take a row away, its TAP closed; a VM without one is fine. */
+/* Take a row away, its fds closed; a VM without one is fine. */
 int ledger_remove(struct ledger *l, vm_id vm, struct err *err);
 
 /* A note of netd's own beside the rows ("forwarding"): text of less than 4 KiB. Empty text removes

@@ -15,18 +15,21 @@ enum key {
 	KEY_host,
 	KEY_mac,
 	KEY_nat,
+	KEY_vmm,
 	KEY_pid,
 	KEY_start_time,
+	KEY_attached,
 	KEY__count
 };
 
 static const char *const key_names[KEY__count] = { "boot", "owner", "jail_uid", "state", "subnet",
-	"host", "mac", "nat", "pid", "start_time" };
+	"host", "mac", "nat", "vmm", "pid", "start_time", "attached" };
 
-#define BIT(k)	     (1U << (k))
-#define KEYS_ALL     (BIT(KEY_boot) | BIT(KEY_owner) | BIT(KEY_jail_uid) | BIT(KEY_state))
-#define KEYS_NETWORK (KEYS_ALL | BIT(KEY_subnet) | BIT(KEY_host) | BIT(KEY_mac) | BIT(KEY_nat))
-#define KEYS_RUNNING (KEYS_NETWORK | BIT(KEY_pid) | BIT(KEY_start_time))
+#define BIT(k)	 (1U << (k))
+#define KEYS_ALL (BIT(KEY_boot) | BIT(KEY_owner) | BIT(KEY_jail_uid) | BIT(KEY_state))
+#define KEYS_NETWORK \
+	(KEYS_ALL | BIT(KEY_subnet) | BIT(KEY_host) | BIT(KEY_mac) | BIT(KEY_nat) | BIT(KEY_vmm))
+#define KEYS_RUNNING (KEYS_NETWORK | BIT(KEY_pid) | BIT(KEY_start_time) | BIT(KEY_attached))
 
 static unsigned keys_of(enum ledger_state state)
 {
@@ -60,11 +63,12 @@ size_t ledger_row_format(const struct ledger_row *row, char buf[LEDGER_ROW_MAX])
 		row->boot_id, row->owner, row->jail_uid, ledger_state_to_name(row->state));
 	if (keys & BIT(KEY_subnet))
 		n += snprintf(buf + n, LEDGER_ROW_MAX - (size_t)n,
-			"subnet=%u\nhost=%u\nmac=%s\nnat=%d\n", row->subnet, row->host,
-			mac_format(row->mac, m), row->nat);
+			"subnet=%u\nhost=%u\nmac=%s\nnat=%d\nvmm=%s\n", row->subnet, row->host,
+			mac_format(row->mac, m), row->nat, vmm_kind_to_name(row->vmm));
 	if (keys & BIT(KEY_pid))
-		n += snprintf(buf + n, LEDGER_ROW_MAX - (size_t)n, "pid=%d\nstart_time=%llu\n",
-			row->pid, (unsigned long long)row->start_time);
+		n += snprintf(buf + n, LEDGER_ROW_MAX - (size_t)n,
+			"pid=%d\nstart_time=%llu\nattached=%d\n", row->pid,
+			(unsigned long long)row->start_time, row->attached);
 	return (size_t)n;
 }
 
@@ -109,10 +113,14 @@ static bool parse_value(enum key key, const char *s, struct ledger_row *row)
 		return parse_mac(s, &row->mac);
 	case KEY_nat:
 		return str_to_u64(s, 0, 1, &n) && (row->nat = n != 0, true);
+	case KEY_vmm:
+		return vmm_kind_from_name(s, &row->vmm) && row->vmm != vmm_kind_auto;
 	case KEY_pid:
 		return str_to_u64(s, 1, INT32_MAX, &n) && (row->pid = (pid_t)n, true);
 	case KEY_start_time:
 		return str_to_u64(s, 0, UINT64_MAX, &row->start_time);
+	case KEY_attached:
+		return str_to_u64(s, 0, 1, &n) && (row->attached = n != 0, true);
 	case KEY__count:
 		break;
 	}
@@ -135,7 +143,7 @@ static unsigned parse_line(char *line, struct ledger_row *row)
 
 int ledger_row_parse(vm_id vm, const char *s, struct ledger_row *ret, struct err *err)
 {
-	struct ledger_row row = { .vm = vm, .tap = -1 };
+	struct ledger_row row = { .vm = vm, .tap = -1, .inside = -1 };
 	char copy[LEDGER_ROW_MAX], *line = copy;
 	unsigned seen = 0;
 

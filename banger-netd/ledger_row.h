@@ -25,13 +25,16 @@ struct ledger_row {
 	uint8_t host;	 /* the last octet */
 	mac mac;
 	bool nat;
+	enum vmm_kind vmm; /* not auto */
 
 	/* from `running` on */
 	pid_t pid;
 	uint64_t start_time; /* field 22 of /proc/PID/stat: clock ticks since boot */
+	bool attached;	     /* the TAP is on its bridge: QEMU's always, Firecracker's once told */
 
-	/* In memory alone: the TAP between tap_create and qemu_launch, or -1. */
-	int tap;
+	/* In memory alone, or -1: QEMU's TAP between tap_create and qemu_launch; a rtnetlink socket
+	 * of the VMM's network namespace between firecracker_launch and tap_attach. */
+	int tap, inside;
 };
 
 /* True from the state on in which the VM has an address, a TAP and its share of the bridge. */

@@ -49,6 +49,7 @@ int on_host_status(struct netd *n, struct netd_host_status_in *in, struct netd_h
 	out->tsc_khz = host_tsc_khz(&n->tsc);
 	out->pool = n->config.pool;
 	out->pool_prefix = n->config.pool_prefix;
+	text_parse("there is no firecracker", &out->firecracker_problem);
 	out->qemu_version = qemu.have_qemu ? qemu.version : qemu.problem;
 	return 0;
 }

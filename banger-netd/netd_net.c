@@ -194,7 +194,7 @@ static int network_up(struct netd *n, struct ledger_row *row, bool first, struct
 	if (bridge_up(n, row, first, &bridge, err) < 0 || forward_up(n, row, err) < 0 ||
 		netd_firewall(n, NULL, err) < 0)
 		return -1;
-	return tap_up(n, row, bridge, &row->tap, err);
+	return row->vmm == vmm_kind_qemu ? tap_up(n, row, bridge, &row->tap, err) : 0;
 }
 
 int on_tap_create(struct netd *n, struct netd_tap_create_in *in, struct netd_tap_create_out *out,
@@ -206,12 +206,15 @@ int on_tap_create(struct netd *n, struct netd_tap_create_in *in, struct netd_tap
 
 	if (netd_gate(n, netd_msg_tap_create, in->vm, &row, err) < 0)
 		return -1;
+	if (in->vmm == vmm_kind_auto)
+		return err_set(err, ERR_protocol, "VM %s: which VMM is not said", in->vm.s);
 	before = wanted = *row;
 	wanted.state = ledger_state_network;
 	wanted.subnet = in->subnet;
 	wanted.host = in->host;
 	wanted.mac = in->mac;
 	wanted.nat = in->nat;
+	wanted.vmm = in->vmm;
 	if (check_address(n, &wanted, err) < 0)
 		return -1;
 	first = count_rows(n, wanted.owner, NULL).owner_vms == 0;

@@ -71,6 +71,7 @@ int on_vm_reserve(struct netd *n, struct netd_vm_reserve_in *in, struct netd_vm_
 	struct ledger_row row = { .vm = in->vm,
 		.owner = in->owner,
 		.tap = -1,
+		.inside = -1,
 		.state = ledger_state_reserved },
 			  *old;
 
@@ -124,6 +125,8 @@ int on_qemu_launch(struct netd *n, struct netd_qemu_launch_in *in, struct netd_q
 
 	if (netd_gate(n, netd_msg_qemu_launch, in->vm, &row, err) < 0)
 		return -1;
+	if (row->vmm != vmm_kind_qemu)
+		return err_set(err, ERR_protocol, "VM %s is not QEMU's", in->vm.s);
 	if (check_files(n, in, err) < 0)
 		return -1;
 	if (row->tap < 0)
@@ -140,6 +143,7 @@ int on_qemu_launch(struct netd *n, struct netd_qemu_launch_in *in, struct netd_q
 	running.state = ledger_state_running;
 	running.pid = (pid_t)spawned.pid;
 	running.start_time = spawned.start_time;
+	running.attached = true;
 	running.tap = -1; /* the VMM has it now, alone */
 	if (ledger_put(n->ledger, &running, err) < 0) {
 		if (kill_uid(n, in->vm, row->jail_uid, &undo) == 0)
@@ -151,6 +155,7 @@ int on_qemu_launch(struct netd *n, struct netd_qemu_launch_in *in, struct netd_q
 	out->start_time = spawned.start_time;
 	out->pidfd = TAKE_FD(pidfd);
 	out->rundir = TAKE_FD(rundir);
+	out->jail_uid = running.jail_uid;
 	return 0;
 }
 
@@ -182,6 +187,8 @@ int on_vm_adopt(
 	out->start_time = row->start_time;
 	out->pidfd = TAKE_FD(pidfd);
 	out->rundir = TAKE_FD(rundir);
+	out->vmm = row->vmm;
+	out->jail_uid = row->jail_uid;
 	return 0;
 }
 

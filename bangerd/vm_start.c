@@ -134,6 +134,7 @@ static int do_network(void *ctx, struct err *err)
 		.host = row->host,
 		.mac = row->mac,
 		.nat = row->nat,
+		.vmm = vmm_kind_qemu,
 	};
 
 	return netd_tap_create(netd(s), &in, &s->net, err);

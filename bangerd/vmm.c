@@ -20,12 +20,12 @@ int vmm_adopt(struct ipc *netd, const vm_id *vm, struct vmm *ret, struct err *er
 
 	if (netd_vm_adopt(netd, &in, &out, err) < 0)
 		return -1;
-	*ret = (struct vmm){ .ops = &vmm_qemu,
+	*ret = (struct vmm){ .ops = vmm_ops_of(out.vmm),
 		.pid = out.pid,
 		.start_time = out.start_time,
 		.pidfd = out.pidfd,
 		.rundir = out.rundir,
-		.jail_uid = VMM_UID_UNKNOWN };
+		.jail_uid = out.jail_uid };
 	return 0;
 }
 

@@ -34,7 +34,7 @@ static int qemu_launch(
 		.start_time = out.start_time,
 		.pidfd = out.pidfd,
 		.rundir = out.rundir,
-		.jail_uid = VMM_UID_UNKNOWN };
+		.jail_uid = out.jail_uid };
 	return 0;
 }
 

@@ -49,6 +49,7 @@
 #define CT_uid	      ranged_uid
 
 #define CT_accel	enum accel
+#define CT_vmm_kind	enum vmm_kind
 #define CT_kvm_state	enum kvm_state
 #define CT_ledger_state enum ledger_state
 #define CT_limits	enum limits

@@ -16,7 +16,9 @@
 #define END(name)
 #endif
 
-/* What the host offers; measured once, when netd starts. */
+/* What the host offers; measured once, when netd starts. have_firecracker: there is one, and it is
+ * fit; else firecracker_problem says why not and what to do ("" when it is fit). Its version
+ * ("1.16.1") is given as far as it is known, also of one that is too old. */
 MSG(host_status, any)
 OUT(kvm_state, kvm)
 OUT(u64, kvm_probe_us)
@@ -28,6 +30,9 @@ OUT(u32, tsc_khz)
 OUT(ipv4, pool)
 OUT(prefix, pool_prefix)
 OUT(text, qemu_version)
+OUT(boolean, have_firecracker)
+OUT(text, firecracker_version)
+OUT(text, firecracker_problem)
 END(host_status)
 
 /* The first thing a VM gets: a ledger row, and a jail uid of its own. */
@@ -37,14 +42,16 @@ IN(uid, owner)
 OUT(uid, jail_uid)
 END(vm_reserve)
 
-/* The owner's bridge and /24 (made when absent), a TAP on it, anti-spoofing, NAT if asked.
- * bangerd keeps which subnet is whose and which octet is free; netd refuses contradictions. */
+/* The owner's bridge and /24 (made when absent), anti-spoofing, NAT if asked, and for QEMU a TAP on
+ * it (Firecracker's comes with its launch). bangerd keeps which subnet is whose and which octet is
+ * free; netd refuses contradictions. `vmm` is what will be launched, and never auto. */
 MSG(tap_create, reserved)
 IN(vm_id, vm)
 IN(subnet, subnet)
 IN(host_octet, host)
 IN(mac, mac)
 IN(boolean, nat)
+IN(vmm_kind, vmm)
 OUT(ipv4, address)
 OUT(ipv4, gateway)
 OUT(prefix, prefix)
@@ -64,7 +71,30 @@ OUT(u32, pid)
 OUT(u64, start_time)
 OUT(fd, pidfd)
 OUT(fd, rundir)
+OUT(uid, jail_uid)
 END(qemu_launch)
+
+/* Jail and exec of Firecracker, its TAP in its own network namespace. It is executed when this
+ * ends; its API's socket (common/jail_paths.h) comes when it makes it. */
+MSG(firecracker_launch, network)
+IN(vm_id, vm)
+IN(vcpus, vcpus)
+IN(mib, memory)
+IN(fd, kernel)
+IN(fd, initramfs)
+IN(fd, disk)
+OUT(u32, pid)
+OUT(u64, start_time)
+OUT(fd, pidfd)
+OUT(fd, rundir)
+OUT(uid, jail_uid)
+END(firecracker_launch)
+
+/* Firecracker has opened its TAP by now: netd takes the link out of the VMM's network namespace and
+ * puts it on the owner's bridge. Once a VM. */
+MSG(tap_attach, running)
+IN(vm_id, vm)
+END(tap_attach)
 
 /* The pidfd and run directory of a VMM that lives since before bangerd started. */
 MSG(vm_adopt, running)
@@ -73,6 +103,8 @@ OUT(u32, pid)
 OUT(u64, start_time)
 OUT(fd, pidfd)
 OUT(fd, rundir)
+OUT(vmm_kind, vmm)
+OUT(uid, jail_uid)
 END(vm_adopt)
 
 MSG(vm_signal, running)

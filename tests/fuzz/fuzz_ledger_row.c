@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ledger_row_format(&row, written);
 		if (ledger_row_parse(vm, written, &again, &err) < 0 || again.state != row.state ||
 			again.owner != row.owner || again.jail_uid != row.jail_uid ||
-			again.pid != row.pid || again.start_time != row.start_time)
+			again.vmm != row.vmm || again.pid != row.pid ||
+			again.start_time != row.start_time || again.attached != row.attached)
 			abort();
 	}
 	free(s);

@@ -6,7 +6,7 @@
  * a line on stdin, one answer a line on stdout, "ok KEY=VALUE…", "error CODE MESSAGE" or, once
  * netd is gone, "gone". For tests in languages that do not know the tables.
  *
- *   status | reserve VM UID | tap VM SUBNET HOST MAC NAT | launch VM VCPUS MIB ACCEL KERNEL
+ *   status | reserve VM UID | tap VM SUBNET HOST MAC NAT [VMM] | launch VM VCPUS MIB ACCEL KERNEL
  *   INITRAMFS DISK | adopt VM | signal VM SIGNO | reap VM | release VM | next VM
  *   await VM MS       wait until the pidfd of the VM (from launch or adopt) is readable
  *   raw HEX [FILE…]   send these bytes as a packet, with these files
@@ -137,15 +137,18 @@ static int do_reserve(struct tool *t, struct err *err)
 
 static int do_tap(struct tool *t, struct err *err)
 {
-	struct netd_tap_create_in in = {
-		.subnet = (uint16_t)number(t, 2), .host = (uint8_t)number(t, 3), .nat = number(t, 5)
-	};
+	struct netd_tap_create_in in = { .subnet = (uint16_t)number(t, 2),
+		.host = (uint8_t)number(t, 3),
+		.nat = number(t, 5),
+		.vmm = vmm_kind_qemu };
 	struct netd_tap_create_out out;
 	unsigned b[6] = { 0 };
 	char address[16], gateway[16];
 
 	if (t->n < 6 ||
 		sscanf(t->w[4], "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) != 6)
+		return usage(t, err);
+	if (t->n > 6 && !vmm_kind_from_name(t->w[6], &in.vmm))
 		return usage(t, err);
 	for (size_t i = 0; i < 6; i++)
 		in.mac.b[i] = (uint8_t)b[i];

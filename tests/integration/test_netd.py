@@ -542,7 +542,7 @@ def frame(message, body=b"", kind=0, fds=0, length=None, seq=1, zero=0):
     return (struct.pack("<IHBBIIQ", length, message, kind, fds, seq, zero, 0) + body).hex()
 
 
-# host_status is message 0, vm_reserve 1, tap_create 2, qemu_launch 3, vm_signal 5.
+# host_status is message 0, vm_reserve 1, tap_create 2, qemu_launch 3, vm_signal 7.
 MALFORMED = {
     "nothing of a header": ("00",),
     "garbage": ("ff" * 64,),
@@ -560,10 +560,11 @@ MALFORMED = {
     "an id that is none": (frame(1, b"0123456789aX" + bytes(4)),),
     "an id that is a path": (frame(1, b"../../../etc" + bytes(4)),),
     "an owner that is -1": (frame(1, VM.encode() + b"\xff" * 4),),
-    "a signal beyond": (frame(5, VM.encode() + b"\x41"),),
-    "a host octet of the bridge": (frame(2, VM.encode() + b"\0\0\1\x52\x54\0\0\0\1\0"),),
-    "a multicast MAC": (frame(2, VM.encode() + b"\0\0\2\x53\x54\0\0\0\1\0"),),
-    "a boolean that is 2": (frame(2, VM.encode() + b"\0\0\2\x52\x54\0\0\0\1\2"),),
+    "a signal beyond": (frame(7, VM.encode() + b"\x41"),),
+    "a host octet of the bridge": (frame(2, VM.encode() + b"\0\0\1\x52\x54\0\0\0\1\0\2"),),
+    "a multicast MAC": (frame(2, VM.encode() + b"\0\0\2\x53\x54\0\0\0\1\0\2"),),
+    "a boolean that is 2": (frame(2, VM.encode() + b"\0\0\2\x52\x54\0\0\0\1\2\2"),),
+    "a VMM unknown": (frame(2, VM.encode() + b"\0\0\2\x52\x54\0\0\0\1\0\3"),),
     "no vcpus": (frame(3, VM.encode() + b"\0\0\1\0\0\0", fds=3),
                  "ro:/dev/null", "ro:/dev/null", "ro:/dev/null"),
     "files too few": (frame(3, VM.encode() + b"\1\0\1\0\0\0", fds=2),

@@ -94,9 +94,12 @@ static const struct ledger_row running = {
 	.host = 254,
 	.mac = { { 0x52, 0x54, 0, 0xab, 0xcd, 0xef } },
 	.nat = true,
+	.vmm = vmm_kind_firecracker,
 	.pid = 4711,
 	.start_time = 18446744073709551615ULL,
+	.attached = true,
 	.tap = -1,
+	.inside = -1,
 };
 
 static void test_survives_reopening(void **state)
@@ -106,7 +109,8 @@ static void test_survives_reopening(void **state)
 		.state = ledger_state_reserved,
 		.owner = 0,
 		.jail_uid = 1900000000,
-		.tap = -1 };
+		.tap = -1,
+		.inside = -1 };
 	struct ledger *l = open_ledger(f, BOOT);
 	struct err err = ERR_INIT;
 	const struct ledger_row *row;
@@ -126,6 +130,8 @@ static void test_survives_reopening(void **state)
 	assert_int_equal(row->host, 254);
 	assert_memory_equal(&row->mac, &running.mac, sizeof(row->mac));
 	assert_true(row->nat);
+	assert_int_equal(row->vmm, vmm_kind_firecracker);
+	assert_true(row->attached);
 	assert_int_equal(row->pid, 4711);
 	assert_true(row->start_time == UINT64_MAX);
 	assert_int_equal(row->tap, -1);
@@ -208,22 +214,26 @@ static void test_directory_is_roots_alone(void **state)
 	unlinkat(f->dir, "ledger", 0);
 }
 
-static void test_put_closes_the_tap_it_replaces(void **state)
+static void test_put_closes_the_fds_it_replaces(void **state)
 {
 	struct fixture *f = *state;
 	struct ledger *l = open_ledger(f, BOOT);
 	struct ledger_row row = running;
 	struct err err = ERR_INIT;
 	int tap = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int inside = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	row.state = ledger_state_network;
 	row.tap = tap;
+	row.inside = inside;
 	assert_int_equal(ledger_put(l, &row, &err), 0);
 	row.nat = false;
 	assert_int_equal(ledger_put(l, &row, &err), 0);
 	assert_true(fcntl(tap, F_GETFD) >= 0);
+	assert_true(fcntl(inside, F_GETFD) >= 0);
 	assert_int_equal(ledger_put(l, &running, &err), 0);
 	assert_int_equal(fcntl(tap, F_GETFD), -1);
+	assert_int_equal(fcntl(inside, F_GETFD), -1);
 	ledger_close(l);
 }
 
@@ -253,7 +263,7 @@ static void test_note_is_of_one_boot(void **state)
 static void test_bad_rows(void **state)
 {
 	static const char head[] = "boot=" BOOT "\nowner=1000\njail_uid=1900000000\n";
-	static const char net[] = "subnet=0\nhost=2\nmac=52:54:00:00:00:01\nnat=0\n";
+	static const char net[] = "subnet=0\nhost=2\nmac=52:54:00:00:00:01\nnat=0\nvmm=qemu\n";
 	static const struct {
 		const char *a, *b, *c;
 		int r;
@@ -268,14 +278,26 @@ static void test_bad_rows(void **state)
 		{ head, "state=reserved\n", net, -1 },
 		{ head, "state=network\n", "subnet=0\nhost=2\nnat=0\n", -1 },
 		{ head, "state=network\npid=1\n", net, -1 },
-		{ head, "state=running\npid=0\nstart_time=1\n", net, -1 },
-		{ head, "state=running\npid=1\nstart_time=1\n", net, 0 },
-		{ head, "state=running\npid=1\nstart_time=-1\n", net, -1 },
+		{ head, "state=running\npid=0\nstart_time=1\nattached=1\n", net, -1 },
+		{ head, "state=running\npid=1\nstart_time=1\nattached=1\n", net, 0 },
+		{ head, "state=running\npid=1\nstart_time=1\nattached=0\n", net, 0 },
+		{ head, "state=running\npid=1\nstart_time=1\nattached=2\n", net, -1 },
+		{ head, "state=running\npid=1\nstart_time=1\n", net, -1 },
+		{ head, "state=running\npid=1\nstart_time=-1\nattached=1\n", net, -1 },
 		{ head, "state=reserved\nmore=1\n", "", -1 },
-		{ head, "state=network\nsubnet=0\nhost=1\nmac=52:54:00:00:00:01\nnat=0\n", "", -1 },
-		{ head, "state=network\nsubnet=0\nhost=2\nmac=53:54:00:00:00:01\nnat=0\n", "", -1 },
-		{ head, "state=network\nsubnet=0\nhost=2\nmac=52:54:00:00:00:01x\nnat=0\n", "",
-			-1 },
+		{ head, "state=network\nsubnet=0\nhost=1\nmac=52:54:00:00:00:01\nnat=0\nvmm=qemu\n",
+			"", -1 },
+		{ head, "state=network\n", "subnet=0\nhost=2\nmac=52:54:00:00:00:01\nnat=0\n", -1 },
+		{ head, "state=network\nvmm=auto\n",
+			"subnet=0\nhost=2\nmac=52:54:00:00:00:01\nnat=0\n", -1 },
+		{ head, "state=network\nvmm=firecracker\n",
+			"subnet=0\nhost=2\nmac=52:54:00:00:00:01\nnat=0\n", 0 },
+		{ head, "state=network\nsubnet=0\nhost=2\nmac=53:54:00:00:00:01\nnat=0\nvmm=qemu\n",
+			"", -1 },
+		{ head,
+			"state=network\nsubnet=0\nhost=2\nmac=52:54:00:00:00:01x\nnat=0\nvmm="
+			"qemu\n",
+			"", -1 },
 		{ "boot=x\nowner=1\njail_uid=1900000000\n", "state=reserved\n", "", -1 },
 		{ "boot=" BOOT "\nowner=1\njail_uid=0\n", "state=reserved\n", "", -1 },
 	};
@@ -300,7 +322,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_damaged_rows_are_stale, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_directory_is_roots_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			test_put_closes_the_tap_it_replaces, setup, teardown),
+			test_put_closes_the_fds_it_replaces, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_note_is_of_one_boot, setup, teardown),
 		cmocka_unit_test(test_bad_rows),
 	};

@@ -65,8 +65,10 @@ static void add(const char *id, enum ledger_state state, uid_t owner, uint16_t s
 		.host = host,
 		.mac = { { 0x52, 0x54, 0, 0, (uint8_t)subnet, host } },
 		.nat = nat,
+		.vmm = vmm_kind_qemu,
 		.pid = 1,
-		.tap = -1 };
+		.tap = -1,
+		.inside = -1 };
 	struct err err = ERR_INIT;
 
 	assert_true(vm_id_parse(id, &row.vm));
