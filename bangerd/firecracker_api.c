@@ -82,7 +82,7 @@ static int reason_errno(const char *reason)
 		return 0;
 	at += strlen("(os error ");
 	n = strcspn(at, ")");
-	if (n >= sizeof(digits))
+	if (n >= sizeof(digits) || at[n] != ')')
 		return 0;
 	memcpy(digits, at, n);
 	digits[n] = '\0';

@@ -10,11 +10,11 @@ import repo
 
 # Fifth law of privilege (PRIVSEP.md): what a program may need, besides libc and what that brings.
 NEVER = {
-    "banger-netd": ("json-c", "sqlite3", "curl", "archive", "ext2fs", "systemd"),
+    "banger-netd": ("json-c", "sqlite3", "curl", "archive", "ext2fs", "systemd", "http_parser"),
     "bangerd": ("curl", "archive", "ext2fs", "nftables"),
-    "banger-imaged": ("json-c", "sqlite3", "curl", "archive", "ext2fs", "nftables", "systemd"),
-    "banger-imaged-worker": ("sqlite3", "curl", "nftables", "systemd"),
-    "banger": ("sqlite3", "curl", "archive", "ext2fs", "nftables", "seccomp"),
+    "banger-imaged": ("json-c", "sqlite3", "curl", "archive", "ext2fs", "nftables", "systemd", "http_parser"),
+    "banger-imaged-worker": ("sqlite3", "curl", "nftables", "systemd", "http_parser"),
+    "banger": ("sqlite3", "curl", "archive", "ext2fs", "nftables", "seccomp", "http_parser"),
 }
 STATIC = ("guest-init", "guest-agent")
 
