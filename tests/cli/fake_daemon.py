@@ -143,14 +143,19 @@ class FakeDaemon:
             "kernel.show": lambda c, r, f: {
                 "kernel": self.find_in(self.kernels, r["params"]["kernel"], "kernel")},
         }
-        for verb in ("start", "stop", "restart", "kill"):
+        for verb in ("start", "stop", "restart", "pause", "resume", "kill"):
             self.methods[f"vm.{verb}"] = lambda c, r, f: {"vm": self.find(r["params"]["vm"])}
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(self.path)
         self.listener.listen(16)
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self.accept, daemon=True)
+        self.accepting.start()
 
     def close(self):
+        """With the thread gone first: late, it would accept on the number's next socket."""
+        if self.accepting.is_alive():
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.accepting.join()
         self.listener.close()
 
     def accept(self):
