@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* banger vm start, stop, restart, kill, delete: each on many VMs at once. */
+/* banger vm start, stop, restart, pause, resume, kill, delete: each on many VMs at once. */
 #include "banger-cli/bulk.h"
 #include "banger-cli/params.h"
 
@@ -46,6 +46,16 @@ static void restart_params(struct params *p, const void *a)
 int cmd_vm_restart(struct cli *cli, const struct args_vm_restart *args, struct err *err)
 {
 	return on_vms(cli, RPC_METHOD_vm_restart, &args->vms, restart_params, args, err);
+}
+
+int cmd_vm_pause(struct cli *cli, const struct args_vm_pause *args, struct err *err)
+{
+	return on_vms(cli, RPC_METHOD_vm_pause, &args->vms, NULL, NULL, err);
+}
+
+int cmd_vm_resume(struct cli *cli, const struct args_vm_resume *args, struct err *err)
+{
+	return on_vms(cli, RPC_METHOD_vm_resume, &args->vms, NULL, NULL, err);
 }
 
 static void kill_params(struct params *p, const void *a)

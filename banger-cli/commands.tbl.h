@@ -74,7 +74,8 @@ OPT(vcpus, vcpus, 0, "vcpu", "N", "virtual CPUs (default: a quarter of the host'
 OPT(memory, memory, 'm', "memory", "SIZE", "memory (default: an eighth of the host's, at most 8G)")
 OPT(size, disk_size, 0, "system-overlay-size", "SIZE", "size of the root disk")
 OPT(flag, nat, 0, "nat", "", "let the VM reach other networks through the host")
-OPT(accel, accel, 0, "accel", "HOW", "auto, kvm or tcg")
+OPT(vmm, vmm, 0, "vmm", "HOW", "auto, firecracker or qemu (default: as configured)")
+OPT(accel, accel, 0, "accel", "HOW", "auto, kvm or tcg; Firecracker has kvm alone")
 END(machine)
 
 SHARED(process)
@@ -128,6 +129,15 @@ COMMAND(vm_restart, vm, "restart", "", "Stop VMs and start them again")
 OPT(seconds, timeout, 't', "timeout", "SECONDS", "time until a VM is killed")
 POS(vm_ref, vms, many, "VM", "id, name, or unique prefix of either")
 END(vm_restart)
+
+COMMAND(vm_pause, vm, "pause", "", "Halt VMs where they are, with their memory")
+POS(vm_ref, vms, many, "VM", "id, name, or unique prefix of either")
+NOTE("A paused VM answers nothing, and what runs in it waits: 'banger vm resume' lets it go on. That it is paused already is no error. Stopping a paused VM resumes it first.")
+END(vm_pause)
+
+COMMAND(vm_resume, vm, "resume", "", "Let paused VMs go on")
+POS(vm_ref, vms, many, "VM", "id, name, or unique prefix of either")
+END(vm_resume)
 
 COMMAND(vm_kill, vm, "kill", "", "Kill VMs at once, without a word to the guest")
 OPT(signal, signal, 's', "signal", "SIGNAL", "signal for the VMM: name or number (default: KILL)")

@@ -79,6 +79,8 @@ void create_describe(const struct plan *plan, char *buf, size_t cap)
 	append(buf, cap, ", NAT %s", m->nat ? "on" : "off");
 	if (m->accel != accel_auto)
 		append(buf, cap, ", acceleration %s", accel_to_name(m->accel));
+	if (m->vmm != vmm_kind_auto)
+		append(buf, cap, ", VMM %s", vmm_kind_to_name(m->vmm));
 	if (plan->auto_remove)
 		append(buf, cap, ", %s at the end", "deleted");
 }
@@ -126,6 +128,8 @@ static struct json_object *begin_params(const struct plan *plan, struct err *err
 	params_flag(&p, "auto_remove", plan->auto_remove);
 	if (m->accel != accel_auto)
 		params_text(&p, "accel", accel_to_name(m->accel));
+	if (m->vmm != vmm_kind_auto)
+		params_text(&p, "vmm", vmm_kind_to_name(m->vmm));
 	if (plan->mode != guest_mode_auto)
 		params_text(&p, "mode", guest_mode_to_name(plan->mode));
 	params_words(&p, "argv", plan->argv, plan->n_argv);

@@ -15,18 +15,22 @@
 
 /* What the user types; in the protocol, words are joined by '_'. */
 static const char *const accels[] = { "auto", "kvm", "tcg", NULL };
+static const char *const vmms[] = { "auto", "firecracker", "qemu", NULL };
 static const char *const image_kinds[] = { "auto", "oci-layout", "oci-archive", "docker-archive",
 	"rootfs", NULL };
 static const char *const formats[] = { "table", "json", NULL };
 static const char *const shells[] = { "bash", NULL };
 
 _Static_assert(ARRAY_SIZE(accels) == accel__count + 1, "a kind of acceleration has no word");
+_Static_assert(ARRAY_SIZE(vmms) == vmm_kind__count + 1, "a VMM has no word");
 _Static_assert(ARRAY_SIZE(image_kinds) == image_kind__count + 1, "a kind of image has no word");
 
 static const char *const *choices(enum arg_type type)
 {
 	if (type == ARG_accel)
 		return accels;
+	if (type == ARG_vmm)
+		return vmms;
 	if (type == ARG_image_kind)
 		return image_kinds;
 	if (type == ARG_format)

@@ -16,7 +16,7 @@
  *   seconds     0 to 1,000,000
  *   signal      a name with or without "SIG", or a number from 1 to 64
  *   env         NAME=value, or a NAME
- *   accel, image_kind, format, shell     one of a few words
+ *   accel, vmm, image_kind, format, shell     one of a few words
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,6 +50,7 @@ struct words {
 #define AT_signal     uint8_t
 #define AT_env	      struct words
 #define AT_accel      enum accel
+#define AT_vmm	      enum vmm_kind
 #define AT_image_kind enum image_kind
 #define AT_format     enum format
 #define AT_shell      enum shell
@@ -71,6 +72,7 @@ enum arg_type {
 	ARG_signal,
 	ARG_env,
 	ARG_accel,
+	ARG_vmm,
 	ARG_image_kind,
 	ARG_format,
 	ARG_shell,

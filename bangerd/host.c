@@ -14,14 +14,18 @@ int host_load(struct ipc *netd, struct host *ret, struct err *err)
 	return 0;
 }
 
-int host_accel(const struct host *h, enum accel wanted, enum accel *ret, struct err *err)
+int host_choose(
+	const struct host *h, const struct vmm_wish *wish, struct vmm_choice *ret, struct err *err)
 {
-	bool good = h->status.kvm == kvm_state_good;
+	const struct netd_host_status_out *s = &h->status;
+	const struct vmm_offer offer = {
+		.qemu = s->have_qemu,
+		.firecracker = s->have_firecracker,
+		.firecracker_version = s->firecracker_version.s,
+		.firecracker_problem = s->firecracker_problem.s,
+		.kvm = s->kvm,
+		.kvm_probe_us = s->kvm_probe_us,
+	};
 
-	if (wanted == accel_kvm && !good)
-		return err_set(err, ERR_unavailable,
-			"KVM cannot be used: /dev/kvm is %s; use tcg, or auto",
-			kvm_state_to_name(h->status.kvm));
-	*ret = wanted == accel_tcg || !good ? accel_tcg : accel_kvm;
-	return 0;
+	return vmm_choose(&offer, wish, ret, err);
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* What the host offers, as banger-netd measured it when it started. */
-#include <stdbool.h>
-
-#include "common/enums.h"
+#include "bangerd/vmm_choice.h"
 #include "common/err.h"
 #include "common/proto_netd.h"
 
@@ -15,6 +13,6 @@ struct host {
 
 int host_load(struct ipc *netd, struct host *ret, struct err *err);
 
-/* What a VM that asks for `wanted` runs on: kvm or tcg. Fails with unavailable, and says why, when
- * kvm is asked for and is not there. */
-int host_accel(const struct host *h, enum accel wanted, enum accel *ret, struct err *err);
+/* The VMM for a VM that asks so, or, with both auto, for one that does not: see vmm_choose(). */
+int host_choose(
+	const struct host *h, const struct vmm_wish *wish, struct vmm_choice *ret, struct err *err);

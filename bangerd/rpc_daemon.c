@@ -34,12 +34,14 @@ static struct json_object *describe_host(const struct services *s)
 {
 	const struct netd_host_status_out *h = &s->host->status;
 	struct err err = ERR_INIT;
-	enum accel accel = accel_auto;
+	const struct vmm_wish wish = { vmm_kind_auto, s->settings->vmm_vmm,
+		s->settings->vmm_accel };
+	struct vmm_choice choice;
+	bool can;
 	char address[16], pool[32];
 	struct reply r;
 
-	/* What `auto` gives does not fail. */
-	(void)host_accel(s->host, accel_auto, &accel, &err);
+	can = host_choose(s->host, &wish, &choice, &err) == 0;
 	str_format(pool, sizeof(pool), "%s/%u", ipv4_format(h->pool, address), h->pool_prefix);
 	reply_begin(&r);
 	reply_string(&r, "kvm", kvm_state_to_name(h->kvm));
@@ -50,7 +52,12 @@ static struct json_object *describe_host(const struct services *s)
 	reply_bool(&r, "nftables", h->have_nft);
 	reply_string(&r, "limits", limits_to_name(h->limits));
 	reply_string(&r, "net_pool", pool);
-	reply_string(&r, "accel", accel_to_name(accel));
+	reply_bool(&r, "firecracker", h->have_firecracker);
+	reply_string(&r, "firecracker_version", h->firecracker_version.s);
+	reply_string(&r, "firecracker_problem", h->firecracker_problem.s);
+	reply_string(&r, "vmm", can ? vmm_kind_to_name(choice.kind) : NULL);
+	reply_string(&r, "vmm_why", can ? choice.why.s : err.msg);
+	reply_string(&r, "accel", can ? accel_to_name(choice.accel) : NULL);
 	return reply_take(&r);
 }
 

@@ -9,6 +9,7 @@
 #include "bangerd/vm_exec.h"
 #include "bangerd/vm_hold.h"
 #include "bangerd/vm_json.h"
+#include "bangerd/vm_pause.h"
 #include "bangerd/vm_start.h"
 #include "bangerd/vm_stop.h"
 #include "common/log.h"
@@ -66,6 +67,9 @@ static int start_held(struct vm *vm, const struct vm_hold *hold, struct call *ca
 
 	if (vm_state(vm) == VM_RUNNING)
 		return 0;
+	if (vm_state(vm) == VM_PAUSED)
+		return err_set(err, ERR_busy, "VM '%s' is paused: banger vm resume %s",
+			vm->row.name.s, vm->row.name.s);
 	if (vm_state(vm) != VM_STOPPED)
 		return err_set(err, ERR_busy, "VM '%s' is %s: delete it", vm->row.name.s,
 			vm_state_name(vm_state(vm)));
@@ -142,13 +146,39 @@ int rpc_vm_restart(struct call *call, struct rpc_vm_restart_in *in, struct json_
 	return reply_vm(vm, false, ret_result, err);
 }
 
+int rpc_vm_pause(struct call *call, struct rpc_vm_pause_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	_cleanup_vm_ struct vm *vm = NULL;
+	_cleanup_(vm_hold_drop) struct vm_hold hold = VM_HOLD_INIT;
+
+	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0 ||
+		vm_hold_take(&hold, vm, VM_HOLD_WAIT, true, call->cancel_fd, err) < 0 ||
+		vm_pause_held(vm, &hold, err) < 0)
+		return -1;
+	return reply_vm(vm, false, ret_result, err);
+}
+
+int rpc_vm_resume(struct call *call, struct rpc_vm_resume_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	_cleanup_vm_ struct vm *vm = NULL;
+	_cleanup_(vm_hold_drop) struct vm_hold hold = VM_HOLD_INIT;
+
+	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0 ||
+		vm_hold_take(&hold, vm, VM_HOLD_WAIT, true, call->cancel_fd, err) < 0 ||
+		vm_resume_held(vm, &hold, err) < 0)
+		return -1;
+	return reply_vm(vm, false, ret_result, err);
+}
+
 /* A signal to the VMM, which is what ends it. */
 static int send_signal(struct vm *vm, uint8_t signo, struct err *err)
 {
 	const struct netd_vm_signal_in signal_in = { .vm = vm->row.id, .signo = signo };
 	struct netd_vm_signal_out signal_out;
 
-	if (vm_state(vm) != VM_RUNNING)
+	if (vm_state(vm) != VM_RUNNING && vm_state(vm) != VM_PAUSED)
 		return err_set(err, ERR_not_running, "VM '%s' is not running", vm->row.name.s);
 	return netd_vm_signal(vm->vms->services->netd, &signal_in, &signal_out, err);
 }

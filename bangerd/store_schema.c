@@ -74,6 +74,11 @@ const char *const store_schema_steps[] = {
 	") STRICT;"
 	"CREATE INDEX vm_image ON vm (image_id);"
 	"CREATE INDEX vm_kernel ON vm (kernel_id);",
+
+	/* Which VMM was asked for, and why the last start took the one it took. Who was there
+	 * before Firecracker was asked for nothing. */
+	"ALTER TABLE vm ADD COLUMN vmm INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE vm ADD COLUMN vmm_why TEXT NOT NULL DEFAULT '';",
 };
 
 const int store_schema_version = ARRAY_SIZE(store_schema_steps);

@@ -9,7 +9,7 @@
 #define COLUMNS                                                                                    \
 	"id, name, owner, image_id, kernel_id, vcpus, memory_mib, disk_size, nat, auto_remove, "   \
 	"accel, mode, argv, env, user, directory, subnet, host, mac, state, last_error, boot_id, " \
-	"started_at, created_at"
+	"started_at, created_at, vmm, vmm_why"
 
 static const char *const state_names[VM_STATE__count] = {
 	[VM_STOPPED] = "stopped",
@@ -18,6 +18,7 @@ static const char *const state_names[VM_STATE__count] = {
 	[VM_DELETING] = "deleting",
 	[VM_STARTING] = "starting",
 	[VM_STOPPING] = "stopping",
+	[VM_PAUSED] = "paused",
 };
 
 const char *vm_state_name(enum vm_state s)
@@ -37,7 +38,7 @@ int store_vm_insert(struct store *s, const struct vm_row *r, struct err *err)
 
 	if (query_begin(&q, s, STORE_WRITE,
 		    "INSERT INTO vm (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,"
-		    "?,?,?,?,?,?,?,?,?,?,?,?)",
+		    "?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 		    err) < 0)
 		return -1;
 	query_text(&q, 1, r->id.s);
@@ -64,6 +65,8 @@ int store_vm_insert(struct store *s, const struct vm_row *r, struct err *err)
 	query_text(&q, 22, r->boot_id.s);
 	query_int(&q, 23, r->started_at);
 	query_int(&q, 24, r->created_at);
+	query_int(&q, 25, r->vmm);
+	query_text(&q, 26, r->vmm_why.s);
 	return query_run(&q, err);
 }
 
@@ -82,15 +85,16 @@ static int save_state(struct store *s, const struct vm_row *r, struct err *err)
 	_cleanup_(query_end) struct query q = { 0 };
 
 	if (query_begin(&q, s, STORE_WRITE,
-		    "UPDATE vm SET state = ?, last_error = ?, boot_id = ?, started_at = ? "
-		    "WHERE id = ?",
+		    "UPDATE vm SET state = ?, last_error = ?, boot_id = ?, started_at = ?, "
+		    "vmm_why = ? WHERE id = ?",
 		    err) < 0)
 		return -1;
 	query_text(&q, 1, vm_state_name(r->state));
 	query_text(&q, 2, r->last_error.s);
 	query_text(&q, 3, r->boot_id.s);
 	query_int(&q, 4, r->started_at);
-	query_text(&q, 5, r->id.s);
+	query_text(&q, 5, r->vmm_why.s);
+	query_text(&q, 6, r->id.s);
 	return query_run(&q, err);
 }
 
@@ -132,6 +136,7 @@ static int read_state(struct query *q, int col, struct vm_row *r, struct err *er
 static int read_numbers(struct query *q, struct vm_row *r, struct err *err)
 {
 	int64_t accel = query_col_int(q, 10), mode = query_col_int(q, 11);
+	int64_t vmm = query_col_int(q, 24);
 	const uint8_t *address;
 	size_t n;
 
@@ -141,10 +146,12 @@ static int read_numbers(struct query *q, struct vm_row *r, struct err *err)
 	r->disk_size = (uint64_t)query_col_int(q, 7);
 	r->nat = query_col_int(q, 8) != 0;
 	r->auto_remove = query_col_int(q, 9) != 0;
-	if (accel < 0 || accel >= accel__count || mode < 0 || mode >= guest_mode__count)
+	if (accel < 0 || accel >= accel__count || mode < 0 || mode >= guest_mode__count ||
+		vmm < 0 || vmm >= vmm_kind__count)
 		return damaged(r, "kind", err);
 	r->accel = (enum accel)accel;
 	r->mode = (enum guest_mode)mode;
+	r->vmm = (enum vmm_kind)vmm;
 	r->subnet = (uint16_t)query_col_int(q, 16);
 	r->host = (uint8_t)query_col_int(q, 17);
 	r->started_at = query_col_int(q, 22);
@@ -170,8 +177,9 @@ static int read_texts(struct query *q, struct vm_row *r, struct err *err)
 		{ 15, r->directory.s, sizeof(r->directory.s) },
 		{ 20, r->last_error.s, sizeof(r->last_error.s) },
 		{ 21, r->boot_id.s, sizeof(r->boot_id.s) },
-		{ 24, r->image_name.s, sizeof(r->image_name.s) },
-		{ 25, r->kernel_name.s, sizeof(r->kernel_name.s) },
+		{ 25, r->vmm_why.s, sizeof(r->vmm_why.s) },
+		{ 26, r->image_name.s, sizeof(r->image_name.s) },
+		{ 27, r->kernel_name.s, sizeof(r->kernel_name.s) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)

@@ -15,6 +15,7 @@ enum vm_state {
 	VM_DELETING, /* no file of it need be there */
 	VM_STARTING,
 	VM_STOPPING,
+	VM_PAUSED, /* a restart asks the VMM */
 	VM_STATE__count
 };
 
@@ -30,7 +31,8 @@ struct vm_row {
 	uint32_t memory_mib;
 	uint64_t disk_size;
 	bool nat, auto_remove;
-	enum accel accel; /* as asked for */
+	enum vmm_kind vmm; /* as asked for */
+	enum accel accel;  /* as asked for */
 	enum guest_mode mode;
 	strv argv, env; /* as asked for, beside the image's; the row's own */
 	text user, directory;
@@ -38,8 +40,8 @@ struct vm_row {
 	uint8_t host;
 	mac mac;
 	enum vm_state state;
-	text last_error, boot_id;
-	int64_t started_at, created_at; /* seconds since the epoch; 0: never */
+	text last_error, boot_id, vmm_why; /* of the last start */
+	int64_t started_at, created_at;	   /* seconds since the epoch; 0: never */
 };
 
 void vm_row_finish(struct vm_row *r); /* for _cleanup_; harmless on a zeroed one */
@@ -49,7 +51,8 @@ int store_vm_insert(struct store *s, const struct vm_row *r, struct err *err);
 /* Inside a transaction; none is fine. */
 int store_vm_delete(struct store *s, const vm_id *id, struct err *err);
 
-/* A transaction of its own: the row's state, last_error, boot_id and started_at. */
+/* A transaction of its own: the row's state, last_error, boot_id, vmm_why and
+ * started_at. */
 int store_vm_save_state(struct store *s, const struct vm_row *r, struct err *err);
 
 /* Call `each` with every VM, oldest first, until it returns non-zero, which is returned (-1: it

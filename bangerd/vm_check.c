@@ -87,33 +87,34 @@ static int check_memory(struct vms *vms, const struct vm_row *row, struct err *e
 	return 0;
 }
 
-static int check_vmm(const struct host *host, const struct vm_row *row,
-	const struct vmm_ops **ret_ops, enum accel *ret_accel, struct err *err)
+int vm_choose(
+	const struct vms *vms, const struct vm_row *row, struct vmm_choice *ret, struct err *err)
 {
-	if (!host->status.have_qemu)
-		return err_set(err, ERR_unavailable,
-			"QEMU is not installed: install the package qemu-system-x86 ([vmm] qemu)");
-	if (!host->status.have_tun)
-		return err_set(err, ERR_unavailable,
-			"/dev/net/tun is not usable: load the module tun (modprobe tun)");
-	if (host_accel(host, row->accel, ret_accel, err) < 0)
-		return -1;
-	*ret_ops = &vmm_qemu;
-	return 0;
+	const struct vmm_wish wish = {
+		.asked = row->vmm,
+		.configured = vms->services->settings->vmm_vmm,
+		.accel = row->accel,
+	};
+
+	return host_choose(vms->services->host, &wish, ret, err);
 }
 
-int vm_check(struct vms *vms, const struct vm_row *row, int image, const struct vmm_ops **ret_ops,
-	enum accel *ret_accel, struct err *err)
+int vm_check(struct vms *vms, const struct vm_row *row, int image, struct vmm_choice *ret,
+	struct err *err)
 {
 	const struct settings *settings = vms->services->settings;
+	struct vmm_choice choice;
 	uint64_t cost;
 
-	if (check_vmm(vms->services->host, row, ret_ops, ret_accel, err) < 0 ||
-		check_memory(vms, row, err) < 0)
+	if (!vms->services->host->status.have_tun)
+		return err_set(err, ERR_unavailable,
+			"/dev/net/tun is not usable: load the module tun (modprobe tun)");
+	if (vm_choose(vms, row, &choice, err) < 0 || check_memory(vms, row, err) < 0)
 		return -1;
-	if (image < 0)
-		return 0;
-	if (disk_clone.cost(image, &cost, err) < 0)
+	if (image >= 0 &&
+		(disk_clone.cost(image, &cost, err) < 0 ||
+			disk_check_space(vms->dir_fd, cost, settings->image_min_free, err) < 0))
 		return -1;
-	return disk_check_space(vms->dir_fd, cost, settings->image_min_free, err);
+	*ret = choice;
+	return 0;
 }

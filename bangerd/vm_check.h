@@ -2,6 +2,7 @@
 #pragma once
 /* Whether this host can run a VM, said before anything is made. */
 #include "bangerd/vm.h"
+#include "bangerd/vmm_choice.h"
 
 /* What a VM gets that did not ask: of the host's CPUs and memory. */
 uint8_t vm_default_vcpus(long host_cpus);
@@ -11,10 +12,14 @@ uint32_t vm_default_memory_mib(uint64_t host_mib);
 bool vm_parse_meminfo(const char *meminfo, uint64_t *ret_total, uint64_t *ret_available);
 int vm_host_memory(struct vms *vms, uint64_t *ret_total, uint64_t *ret_available, struct err *err);
 
+/* The VMM for a row on this host: what it asks for, else what is configured, else the best. */
+int vm_choose(
+	const struct vms *vms, const struct vm_row *row, struct vmm_choice *ret, struct err *err);
+
 /*
- * The VMM and its acceleration (resolved into *ret_ops, *ret_accel), free memory for a row; and,
- * when `image` (its file) is not -1, free disk space for a new disk of it. Fails with unavailable,
- * no_space or quota_exceeded, and says what to do.
+ * The VMM (as of vm_choose()), free memory for a row; and, when `image` (its file) is not -1, free
+ * disk space for a new disk of it. Fails as vmm_choose(), with no_space or quota_exceeded, and
+ * says what to do.
  */
-int vm_check(struct vms *vms, const struct vm_row *row, int image, const struct vmm_ops **ret_ops,
-	enum accel *ret_accel, struct err *err);
+int vm_check(struct vms *vms, const struct vm_row *row, int image, struct vmm_choice *ret,
+	struct err *err);

@@ -54,6 +54,7 @@ static int fill_resources(struct vms *vms, const struct rpc_vm_create_begin_in *
 	if (size < image->size)
 		size = image->size;
 	row->disk_size = (size + DISK_STEP - 1) / DISK_STEP * DISK_STEP;
+	row->vmm = in->vmm;
 	row->accel = in->accel != accel_auto ? in->accel : settings->vmm_accel;
 	return 0;
 }
@@ -290,14 +291,13 @@ int vm_create_begin(struct vms *vms, struct call *call, const struct rpc_vm_crea
 	_cleanup_(vm_row_finish) struct vm_row row = { 0 };
 	_cleanup_fd_ int image_fd = -1;
 	struct kernel_row kernel;
-	const struct vmm_ops *ops;
-	enum accel accel;
+	struct vmm_choice choice;
 
 	if (images_find(services->images, call->uid, in->image, &image, err) < 0 ||
 		kernels_find(services->kernels, call->uid, in->kernel, &kernel, err) < 0 ||
 		fill_row(vms, call, in, &image, &kernel, &row, err) < 0 ||
 		images_open(services->images, &image.id, &image_fd, err) < 0 ||
-		vm_check(vms, &row, image_fd, &ops, &accel, err) < 0)
+		vm_check(vms, &row, image_fd, &choice, err) < 0)
 		return -1;
 	return begin(vms, call, in, &row, ret, err);
 }

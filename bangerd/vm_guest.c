@@ -10,10 +10,13 @@
 
 #define GREET_MS 500
 
-static int not_running(const struct vm *vm, enum vm_state state, struct err *err)
+int vm_not_running(const struct vm *vm, enum vm_state state, struct err *err)
 {
 	if (state == VM_STOPPED)
-		return err_set(err, ERR_not_running, "VM '%s' is not running: banger start %s",
+		return err_set(err, ERR_not_running, "VM '%s' is not running: banger vm start %s",
+			vm->row.name.s, vm->row.name.s);
+	if (state == VM_PAUSED)
+		return err_set(err, ERR_not_running, "VM '%s' is paused: banger vm resume %s",
 			vm->row.name.s, vm->row.name.s);
 	return err_set(err, ERR_not_running, "VM '%s' is not running: it is %s", vm->row.name.s,
 		vm_state_name(state));
@@ -33,7 +36,7 @@ int vm_vmm(struct vm *vm, struct vmm *ret, struct err *err)
 	}
 	pthread_mutex_unlock(&vm->vms->lock);
 	if (state != VM_RUNNING)
-		return not_running(vm, state, err);
+		return vm_not_running(vm, state, err);
 	if (v.rundir < 0)
 		return err_sys(
 			err, ERR_operation_failed, errno, "cannot reach VM '%s'", vm->row.name.s);
@@ -149,14 +152,25 @@ static int lease_any(
 		v->ops->ports);
 }
 
+/* A session's stream, ready for its request. */
+static int open_session(
+	struct vm *vm, const struct vmm *v, const struct wait *w, int *ret_fd, struct err *err)
+{
+	if (v->ops->ports == 0)
+		return v->ops->stream(v, w, ret_fd, err);
+	if (attach(vm, v, w, err) < 0)
+		return -1;
+	return lease_any(vm, v, w, ret_fd, err);
+}
+
 int vm_session(struct vm *vm, const struct agent_exec_in *in, const struct wait *w,
 	struct agent_exec_out *out, int *ret_fd, struct err *err)
 {
 	_cleanup_(vmm_close) struct vmm v = VMM_INIT;
 	_cleanup_fd_ int fd = -1;
 
-	if (vm_vmm(vm, &v, err) < 0 || attach(vm, &v, w, err) < 0 ||
-		lease_any(vm, &v, w, &fd, err) < 0 || agent_exec_begin(fd, in, out, w, err) < 0)
+	if (vm_vmm(vm, &v, err) < 0 || open_session(vm, &v, w, &fd, err) < 0 ||
+		agent_exec_begin(fd, in, out, w, err) < 0)
 		return -1;
 	*ret_fd = TAKE_FD(fd);
 	return 0;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* A running VM's guest: its agent on port 0, and sessions on leased ports. */
+/* A running VM's guest: its agent, and sessions, on streams of the VMM's or on leased ports. */
 #include "bangerd/vm.h"
+
+/* Fails, with not_running and what to do about it, because the state is `state`. */
+int vm_not_running(const struct vm *vm, enum vm_state state, struct err *err);
 
 /* The VMM with an fd of its own to the run directory (no pidfd); close with vmm_close(). Fails
  * with not_running unless the state is running. */
@@ -11,7 +14,7 @@ int vm_vmm(struct vm *vm, struct vmm *ret, struct err *err);
 int vm_agent_call(struct vm *vm, enum agent_message msg, const void *in, void *out,
 	const struct wait *w, struct err *err);
 
-/* Begin a session on a free port: its stream, with the exec request accepted. Fails with busy when
- * all ports have sessions. */
+/* Begin a session: its stream, with the exec request accepted. Fails with busy when
+ * there are as many sessions as can be. */
 int vm_session(struct vm *vm, const struct agent_exec_in *in, const struct wait *w,
 	struct agent_exec_out *out, int *ret_fd, struct err *err);

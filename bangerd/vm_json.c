@@ -6,6 +6,7 @@
 #include "bangerd/call.h"
 #include "bangerd/host.h"
 #include "bangerd/reply.h"
+#include "bangerd/vm_check.h"
 #include "common/settings.h"
 #include "common/str.h"
 
@@ -14,14 +15,24 @@ static ipv4 address_of(const struct vm *vm, uint8_t host)
 	return addr_ipv4(vm->vms->services->host->status.pool, vm->row.subnet, host);
 }
 
-/* What it runs with; what was asked for, where this host cannot do that. */
-static enum accel accel_of(const struct vm *vm)
+/* What it runs with, and why; of a VM that does not run, what it would. Under vms->lock. */
+static void put_vmm(struct reply *r, const struct vm *vm)
 {
-	enum accel accel = vm->row.accel;
+	const struct vm_row *row = &vm->row;
+	struct vmm_choice c = { .kind = row->vmm, .accel = row->accel };
 	struct err why = ERR_INIT;
 
-	host_accel(vm->vms->services->host, vm->row.accel, &accel, &why);
-	return accel;
+	if (vm_choose(vm->vms, row, &c, &why) < 0)
+		str_format(c.why.s, sizeof(c.why.s), "%.500s", why.msg);
+	if (vm->vmm.ops && vm->vmm.ops->kind != c.kind) {
+		c.kind = vm->vmm.ops->kind;
+		c.accel = c.kind == vmm_kind_firecracker ? accel_kvm : row->accel;
+	}
+	if (vm->vmm.ops)
+		c.why = row->vmm_why;
+	reply_string(r, "vmm", vmm_kind_to_name(c.kind));
+	reply_string(r, "vmm_why", c.why.s);
+	reply_string(r, "accel", accel_to_name(c.accel));
 }
 
 /* Under vms->lock. */
@@ -42,8 +53,7 @@ static void put_short(struct reply *r, const struct vm *vm)
 	reply_int(r, "memory_mib", row->memory_mib);
 	reply_int(r, "disk_size", (int64_t)row->disk_size);
 	reply_bool(r, "nat", row->nat);
-	reply_string(r, "vmm", vmm_kind_to_name(vmm_kind_qemu));
-	reply_string(r, "accel", accel_to_name(accel_of(vm)));
+	put_vmm(r, vm);
 	reply_time(r, "created_at", row->created_at);
 }
 
@@ -54,6 +64,7 @@ static void put_rest(struct reply *r, const struct vm *vm)
 	bool runs = vm->vmm.ops != NULL;
 	char buf[512];
 
+	reply_string(r, "vmm_asked", vmm_kind_to_name(row->vmm));
 	if (runs)
 		reply_int(r, "pid", vm->vmm.pid);
 	else

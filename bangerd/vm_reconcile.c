@@ -14,7 +14,8 @@
 #include "common/proto_netd.h"
 #include "common/str.h"
 
-/* For a guest that was being started when the daemon ended to say whether it got ready. */
+/* For a guest that was being started when the daemon ended to say whether it got ready; for a VMM
+ * to say how its guest is. */
 #define HELLO_MS 2000
 
 static struct vm *find_id(struct vms *vms, const vm_id *id)
@@ -60,10 +61,23 @@ static bool is_ready(struct vm *vm)
 	return hello.ready;
 }
 
+/* Whether it runs or is paused, as its VMM says; as its row says, when that does not answer. */
+static enum vm_state state_of(struct vm *vm)
+{
+	const struct wait w = wait_ms(-1, HELLO_MS);
+	struct err err = ERR_INIT;
+	bool paused = vm->row.state == VM_PAUSED;
+
+	if (vm->vmm.ops->paused(&vm->vmm, &w, &paused, &err) < 0)
+		log_warning("VM %s: %s", vm->row.id.s, err.msg);
+	return paused ? VM_PAUSED : VM_RUNNING;
+}
+
 /* A living VMM of a VM that may run: take it over. false: it is to be ended. */
 static bool adopt(struct vm *vm)
 {
 	struct err err = ERR_INIT;
+	enum vm_state state;
 
 	if (vmm_adopt(vm->vms->services->netd, &vm->row.id, &vm->vmm, &err) < 0) {
 		log_warning("VM %s: cannot be taken over: %s", vm->row.id.s, err.msg);
@@ -74,12 +88,14 @@ static bool adopt(struct vm *vm)
 		return false;
 	}
 	connect_console(vm);
-	if ((vm->row.state != VM_RUNNING && vm_save(vm, VM_RUNNING, "", &err) < 0) ||
+	state = state_of(vm);
+	if ((vm->row.state != state && vm_save(vm, state, "", &err) < 0) ||
 		vm_watch_end(vm, &err) < 0) {
 		log_error("VM %s: %s", vm->row.id.s, err.msg);
 		return false;
 	}
-	log_notice("VM %s '%s' runs: taken over", vm->row.id.s, vm->row.name.s);
+	log_notice(
+		"VM %s '%s' is %s: taken over", vm->row.id.s, vm->row.name.s, vm_state_name(state));
 	return true;
 }
 
@@ -90,7 +106,7 @@ static int settle_ledger(struct vms *vms, const struct netd_vm_next_out *row, st
 
 	if (vm && row->alive && !vm->row.auto_remove &&
 		(vm->row.state == VM_RUNNING || vm->row.state == VM_STARTING ||
-			vm->row.state == VM_STOPPING) &&
+			vm->row.state == VM_STOPPING || vm->row.state == VM_PAUSED) &&
 		adopt(vm))
 		return 0;
 	if (!vm)

@@ -10,7 +10,6 @@
 
 #include "bangerd/call.h"
 #include "bangerd/disk.h"
-#include "bangerd/host.h"
 #include "bangerd/images.h"
 #include "bangerd/kernels.h"
 #include "bangerd/vm_check.h"
@@ -36,8 +35,8 @@ struct start {
 	struct image_row image;
 	int image_fd; /* -1 unless a disk is to be made */
 	struct kernel_files kernel;
+	struct vmm_choice choice;
 	const struct vmm_ops *ops;
-	enum accel accel;
 	int dir_fd;
 	struct disk disk;
 	struct netd_tap_create_out net;
@@ -64,7 +63,15 @@ static int do_check(void *ctx, struct err *err)
 	if (!s->how->no_start &&
 		kernels_open(services->kernels, &row->kernel_id, s->cancel_fd, &s->kernel, err) < 0)
 		return -1;
-	return vm_check(s->vms, row, s->image_fd, &s->ops, &s->accel, err);
+	if (vm_check(s->vms, row, s->image_fd, &s->choice, err) < 0)
+		return -1;
+	s->ops = vmm_ops_of(s->choice.kind);
+	if (s->choice.warn)
+		log_warning("VM %s: %s", row->id.s, s->choice.why.s);
+	pthread_mutex_lock(&s->vms->lock);
+	s->vm->row.vmm_why = s->choice.why;
+	pthread_mutex_unlock(&s->vms->lock);
+	return 0;
 }
 
 /* ---- reserve: banger-netd's ledger knows the VM from here on ---- */
@@ -135,7 +142,7 @@ static int do_network(void *ctx, struct err *err)
 		.host = row->host,
 		.mac = row->mac,
 		.nat = row->nat,
-		.vmm = vmm_kind_qemu,
+		.vmm = s->choice.kind,
 	};
 
 	return netd_tap_create(netd(s), &in, &s->net, err);
@@ -165,12 +172,11 @@ static int do_launch(void *ctx, struct err *err)
 		.vm = row->id,
 		.vcpus = row->vcpus,
 		.memory_mib = row->memory_mib,
-		.accel = s->accel,
+		.accel = s->choice.accel,
 		.mac = row->mac,
 		.kernel = s->kernel.vmlinux,
 		.initramfs = s->kernel.initramfs,
 		.disk = s->disk.fd,
-		.firecracker_version = s->vms->services->host->status.firecracker_version.s,
 		.disk_bandwidth = settings->vmm_disk_bandwidth,
 		.disk_ops = settings->vmm_disk_ops,
 		.net_bandwidth = settings->vmm_net_bandwidth,

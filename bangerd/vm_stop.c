@@ -12,6 +12,7 @@
 #include "bangerd/call.h"
 #include "bangerd/vm_files.h"
 #include "bangerd/vm_guest.h"
+#include "bangerd/vm_pause.h"
 #include "bangerd/vm_watch.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -33,7 +34,8 @@ bool vm_has_ended(struct vm *vm)
 {
 	enum vm_state s = vm_state(vm);
 
-	return (s == VM_RUNNING || s == VM_STOPPING) && vm->vmm.ops && pidfd_ended(vm->vmm.pidfd);
+	return (s == VM_RUNNING || s == VM_STOPPING || s == VM_PAUSED) && vm->vmm.ops &&
+	       pidfd_ended(vm->vmm.pidfd);
 }
 
 /* The last line of the VMM's own log. */
@@ -83,7 +85,7 @@ static void describe_end(struct vm *vm, const char *what, char *dst, size_t cap)
 	char said[224];
 
 	read_vmm_log(vm, said, sizeof(said));
-	str_format(dst, cap, "%s%s%s; its console: banger logs %s", what, said[0] ? ": " : "", said,
+	str_format(dst, cap, "%s%s%s; its console: banger vm logs %s", what, said[0] ? ": " : "", said,
 		vm->row.name.s);
 }
 
@@ -208,7 +210,7 @@ static int power_off(struct vm *vm, const struct vm_hold *hold, uint64_t ms, str
 	}
 	if (err->code == ERR_cancelled)
 		return -1;
-	/* QEMU writes out what it holds before it quits. */
+	/* QEMU writes out what it holds before it quits; one that cannot be asked is killed. */
 	if (vm->vmm.ops->quit(&vm->vmm, &quit, &why) == 0 &&
 		wait_ready(vm->vmm.pidfd, POLLIN, &quit, "the VMM", &why) == 0)
 		return 0;
@@ -218,6 +220,7 @@ static int power_off(struct vm *vm, const struct vm_hold *hold, uint64_t ms, str
 int vm_stop_held(struct vm *vm, const struct vm_hold *hold, uint64_t timeout_ms, struct err *err)
 {
 	struct err why = ERR_INIT;
+	enum vm_state was;
 	int r;
 
 	if (!vm->vmm.ops)
@@ -226,7 +229,16 @@ int vm_stop_held(struct vm *vm, const struct vm_hold *hold, uint64_t timeout_ms,
 		vm_end(vm, true);
 		return 0;
 	}
+	/* Only a guest that runs can shut itself down. */
+	if (timeout_ms > 0 && vm_state(vm) == VM_PAUSED && vm_resume_held(vm, hold, &why) < 0) {
+		if (why.code == ERR_cancelled) {
+			*err = why;
+			return -1;
+		}
+		log_warning("VM %s: %s", vm->row.id.s, why.msg);
+	}
 	vm_unwatch(vm);
+	was = vm_state(vm);
 	r = power_off(vm, hold, timeout_ms, &why);
 	if (r == 0) {
 		vm_end(vm, false);
@@ -235,7 +247,7 @@ int vm_stop_held(struct vm *vm, const struct vm_hold *hold, uint64_t timeout_ms,
 	if (r > 0)
 		return vm_kill_held(vm, err);
 	*err = why;
-	vm_set_state(vm, VM_RUNNING);
+	vm_set_state(vm, was);
 	if (vm_watch_end(vm, &why) < 0)
 		log_error("VM %s: %s", vm->row.id.s, why.msg);
 	return -1;

@@ -18,7 +18,8 @@ void vm_end(struct vm *vm, bool by_itself);
 void vm_death(struct vm *vm, char *dst, size_t cap);
 
 /* Sync and power off by the agent; when that does not end it within timeout_ms, kill. A VM that
- * does not run is stopped already. Fails with cancelled, leaving it as it is. */
+ * does not run is stopped already, one that is paused is resumed first. Fails with cancelled,
+ * leaving it running. */
 int vm_stop_held(struct vm *vm, const struct vm_hold *hold, uint64_t timeout_ms, struct err *err);
 
 /* At once. */

@@ -19,7 +19,7 @@ static int check_peer(const struct vmm *v, int fd, const char *name, struct err 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
 		return err_sys(err, ERR_operation_failed, errno,
 			"cannot ask who listens at %s's %s", v->ops->name, name);
-	if (v->jail_uid != VMM_UID_UNKNOWN && peer.uid != v->jail_uid)
+	if (peer.uid != v->jail_uid)
 		return err_set(err, ERR_protocol, "%s's %s is of uid %u, not of its jail's %u",
 			v->ops->name, name, (unsigned)peer.uid, (unsigned)v->jail_uid);
 	return 0;

@@ -216,6 +216,8 @@ def test_completion_of_names(bench):
     assert words("vm", "run", "--image", "") == ["debian"]
     assert words("vm", "run", "--image=d") == ["debian"]
     assert words("vm", "run", "--accel", "") == ["auto", "kvm", "tcg"]
+    assert words("vm", "run", "--vmm", "") == ["auto", "firecracker", "qemu"]
+    assert words("vm", "pause", "") == ["web", "db"]
     assert words("image", "import", "x", "") == [":files"]
     assert words("v") == ["vm", "version"]
     assert words("vm", "sh") == ["show", "shell"]

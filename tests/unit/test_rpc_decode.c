@@ -275,7 +275,8 @@ static void test_values_arrive(void **state)
 		"{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"vm.create.begin\",\"progress\":"
 		"true,"
 		"\"params\":{\"image\":\"debian\",\"vcpus\":3,\"memory_mib\":512,\"disk_size\":"
-		"8589934592,\"nat\":true,\"accel\":\"kvm\",\"mode\":\"command\",\"argv\":[\"sh\","
+		"8589934592,\"nat\":true,\"accel\":\"kvm\",\"vmm\":\"qemu\",\"mode\":\"command\","
+		"\"argv\":[\"sh\","
 		"\"-c\",\"\"],\"env\":[\"A=b\"],\"user\":\"me\"}}";
 	const struct rpc_method_info *m = rpc_method_find("vm.create.begin");
 	struct rpc_envelope e;
@@ -297,6 +298,7 @@ static void test_values_arrive(void **state)
 	assert_true(in->nat);
 	assert_false(in->no_start);
 	assert_int_equal(in->accel, accel_kvm);
+	assert_int_equal(in->vmm, vmm_kind_qemu);
 	assert_int_equal(in->mode, guest_mode_command);
 	assert_int_equal(in->argv.count, 3);
 	assert_int_equal(in->argv.n, 7);

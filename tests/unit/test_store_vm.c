@@ -83,6 +83,7 @@ static struct vm_row row_of(const char *name, uid_t owner, uint16_t subnet, uint
 		.memory_mib = 512,
 		.disk_size = UINT64_C(8) << 30,
 		.nat = true,
+		.vmm = vmm_kind_firecracker,
 		.accel = accel_tcg,
 		.mode = guest_mode_command,
 		.argv = { "sh\0-c\0true", sizeof("sh\0-c\0true"), 3 },
@@ -126,6 +127,7 @@ static void as_it_was_written(void **state)
 	assert_int_equal(insert(&made, &err), 0);
 	made.state = VM_RUNNING;
 	made.started_at = 1700000123;
+	str_copy(made.vmm_why.s, sizeof(made.vmm_why.s), "it was asked for");
 	str_copy(made.last_error.s, sizeof(made.last_error.s), "none, 'quoted'");
 	assert_int_equal(store_vm_save_state(store, &made, &err), 0);
 	assert_int_equal(store_vm_list(store, take_row, &back, &err), 0);
@@ -137,6 +139,8 @@ static void as_it_was_written(void **state)
 	assert_int_equal(back.started_at, 1700000123);
 	assert_string_equal(back.last_error.s, made.last_error.s);
 	assert_int_equal(back.disk_size, made.disk_size);
+	assert_int_equal(back.vmm, vmm_kind_firecracker);
+	assert_string_equal(back.vmm_why.s, "it was asked for");
 	assert_int_equal(back.accel, accel_tcg);
 	assert_int_equal(back.mode, guest_mode_command);
 	assert_int_equal(back.argv.count, 3);
