@@ -13,8 +13,11 @@
 
 #include "banger-imaged/elf64.h"
 #include "banger-imaged/expand.h"
+#include "banger-imaged/modules_order.h"
 #include "common/fd.h"
 #include "common/str.h"
+
+#define ORDER "modules/order"
 
 struct writer {
 	struct archive *a;
@@ -133,25 +136,21 @@ static int put_base(struct writer *w, int init_fd, int agent_fd, struct err *err
 static int put_modules(struct writer *w, const struct modules *m, struct err *err)
 {
 	_cleanup_free_ char *order = NULL;
-	size_t len = 0, cap = MODULES_WANTED_MAX * (MODULE_NAME_MAX + 16);
 
 	if (m->n_order == 0)
 		return 0;
-	order = malloc(cap);
-	if (!order)
-		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot make an initramfs");
 	for (size_t i = 0; i < m->n_order; i++) {
 		const struct module *mod = &m->v[m->order[i]];
-		char file[MODULE_NAME_MAX + 16], path[MODULE_NAME_MAX + 32];
+		char file[MODULES_ORDER_FILE], path[MODULES_ORDER_FILE + 16];
 
-		str_format(file, sizeof(file), "%03zu-%s.ko", i, mod->name);
+		modules_order_file(m, i, file, sizeof(file));
 		str_format(path, sizeof(path), "modules/%s", file);
-		len += (size_t)snprintf(
-			order + len, cap - len, "%s %s\n", file, module_phase_name(mod->phase));
 		if (put(w, path, S_IFREG | 0644, 0, mod->data, mod->size, err) < 0)
 			return -1;
 	}
-	return put(w, "modules/order", S_IFREG | 0644, 0, order, len, err);
+	if (modules_order_write(m, &order, err) < 0)
+		return -1;
+	return put(w, ORDER, S_IFREG | 0644, 0, order, strlen(order), err);
 }
 
 static int writer_close(struct writer *w, uint64_t *ret_size, struct err *err)
@@ -188,6 +187,18 @@ static bool is_module_file(const char *path)
 		       (strlen(name) <= MODULE_NAME_MAX + 8 && str_ends(name, ".ko")));
 }
 
+static int put_renewed(struct writer *w, uint8_t *p, size_t n, struct err *err)
+{
+	_cleanup_free_ char *order = NULL;
+
+	p[n] = '\0'; /* there is room */
+	if (strlen((const char *)p) != n)
+		return err_set(err, ERR_bad_input, "the old initramfs: " ORDER " is no text");
+	if (modules_order_renew((const char *)p, &order, err) < 0)
+		return -1;
+	return put(w, ORDER, S_IFREG | 0644, 0, order, strlen(order), err);
+}
+
 static int copy_module(struct writer *w, struct archive *old, struct archive_entry *e,
 	const char *path, struct err *err)
 {
@@ -201,6 +212,8 @@ static int copy_module(struct writer *w, struct archive *old, struct archive_ent
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot copy %s", path);
 	if (archive_read_data(old, p, (size_t)size) != size)
 		return expand_fail(old, ERR_bad_input, "the old initramfs", err);
+	if (str_eq(path, ORDER))
+		return put_renewed(w, p, (size_t)size, err);
 	return put(w, path, S_IFREG | 0644, 0, p, (size_t)size, err);
 }
 

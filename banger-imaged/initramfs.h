@@ -8,8 +8,7 @@
  *   /dev/console /dev/null                   nodes, for what runs before devtmpfs is mounted
  *   /init /agent                             the guest programs, 0755
  *   /modules/NNN-name.ko                     NNN counts from 000
- *   /modules/order                           a line each, "NNN-name.ko PHASE", in load order, where
- *                                            PHASE is channel, net, disk or late (modules.h)
+ *   /modules/order                           which of them load when (modules_order.h)
  *
  * The same input gives the same bytes.
  */
@@ -25,7 +24,8 @@
 int initramfs_write(int fd, int init_fd, int agent_fd, const struct modules *m, uint64_t *ret_size,
 	struct err *err);
 
-/* Copy the initramfs in old_fd to `fd` with /init and /agent replaced. Fails with bad_input when
+/* Copy the initramfs in old_fd to `fd` with /init and /agent replaced, and
+ * its /modules/order as it would be made now. Fails with bad_input when
  * the old one is not of the form above. */
 int initramfs_refresh(
 	int fd, int old_fd, int init_fd, int agent_fd, uint64_t *ret_size, struct err *err);

@@ -2,6 +2,7 @@
 #include "banger-imaged/modules.h"
 
 #include <errno.h>
+#include <linux/virtio_ids.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,19 +16,21 @@ static const struct root {
 	const char *name;
 	enum module_phase phase;
 	bool required;
+	unsigned device;       /* as struct module's */
 	const char *only_with; /* wanted only when this one is a module */
 } roots[] = {
-	{ "virtio_mmio", PHASE_CHANNEL, true, NULL },
-	{ "virtio_console", PHASE_CHANNEL, true, NULL },
-	{ "virtio_net", PHASE_NET, false, NULL },
-	{ "virtio_blk", PHASE_DISK, true, NULL },
+	{ "virtio_mmio", PHASE_CHANNEL, true, 0, NULL },
+	{ "virtio_console", PHASE_CHANNEL, true, VIRTIO_ID_CONSOLE, NULL },
+	/* Where there is none, the kernel boots under VMMs without vsock all the same. */
+	{ "vsock", PHASE_CHANNEL, false, VIRTIO_ID_VSOCK, NULL },
+	{ "vmw_vsock_virtio_transport", PHASE_CHANNEL, false, VIRTIO_ID_VSOCK, NULL },
+	{ "virtio_net", PHASE_NET, false, VIRTIO_ID_NET, NULL },
+	{ "virtio_blk", PHASE_DISK, true, 0, NULL },
 	/* ext4 asks for crc32c by its algorithm's name, not by a symbol. */
-	{ "crc32c_generic", PHASE_DISK, false, "ext4" },
-	{ "ext4", PHASE_DISK, true, NULL },
-	{ "overlay", PHASE_LATE, false, NULL },
-	{ "virtio_rng", PHASE_LATE, false, NULL },
-	{ "vsock", PHASE_LATE, false, NULL },
-	{ "vmw_vsock_virtio_transport", PHASE_LATE, false, NULL },
+	{ "crc32c_generic", PHASE_DISK, false, 0, "ext4" },
+	{ "ext4", PHASE_DISK, true, 0, NULL },
+	{ "overlay", PHASE_LATE, false, 0, NULL },
+	{ "virtio_rng", PHASE_LATE, false, VIRTIO_ID_RNG, NULL },
 };
 
 /* What the roots need in the kernels that distributions ship: read along in the first pass over a
@@ -232,13 +235,17 @@ static const char *info_value(const char *info, size_t len, const char *key)
 	return NULL;
 }
 
-static int want(struct modules *m, struct module *mod, enum module_phase phase, struct err *err)
+/* Whom a dependency serves beside the first that wanted it, settle() sees. */
+static int want(struct modules *m, struct module *mod, enum module_phase phase, unsigned device,
+	struct err *err)
 {
 	size_t n = 0;
 
 	if (mod->wanted) {
 		if (phase < mod->phase)
 			mod->phase = phase;
+		if (device != mod->device)
+			mod->device = 0;
 		return 0;
 	}
 	for (size_t i = 0; i < m->n; i++)
@@ -248,6 +255,7 @@ static int want(struct modules *m, struct module *mod, enum module_phase phase, 
 			MODULES_WANTED_MAX);
 	mod->wanted = true;
 	mod->phase = phase;
+	mod->device = device;
 	return 0;
 }
 
@@ -262,7 +270,7 @@ static int want_roots(struct modules *m, struct err *err)
 		if (roots[i].only_with && !find(m, roots[i].only_with))
 			continue;
 		if (mod && !is_builtin(m, mod->name)) {
-			if (want(m, mod, roots[i].phase, err) < 0)
+			if (want(m, mod, roots[i].phase, roots[i].device, err) < 0)
 				return -1;
 		} else if (roots[i].required && !is_builtin(m, roots[i].name)) {
 			str_format(missing + len, sizeof(missing) - len, "%s%s", len ? ", " : "",
@@ -306,7 +314,7 @@ static int resolve(struct modules *m, size_t i, const char *version, struct err 
 		if (!dep || m->v[i].n_deps == MODULES_WANTED_MAX)
 			return err_set(err, ERR_bad_input,
 				"module %s needs others that are not there", m->v[i].name);
-		if (want(m, dep, m->v[i].phase, err) < 0)
+		if (want(m, dep, m->v[i].phase, m->v[i].device, err) < 0)
 			return -1;
 		m->v[i].deps[m->v[i].n_deps++] = (size_t)(dep - m->v);
 	}
@@ -314,8 +322,9 @@ static int resolve(struct modules *m, size_t i, const char *version, struct err 
 	return 0;
 }
 
-/* A dependency that is shared loads in the earliest phase of those that need it. */
-static void settle_phases(struct modules *m)
+/* A dependency that is shared loads in the earliest phase of those that need it, and when any of
+ * their devices is there: always, if those are not the same. */
+static void settle(struct modules *m)
 {
 	bool changed = true;
 
@@ -327,6 +336,10 @@ static void settle_phases(struct modules *m)
 
 				if (dep->phase > m->v[i].phase) {
 					dep->phase = m->v[i].phase;
+					changed = true;
+				}
+				if (dep->device != 0 && dep->device != m->v[i].device) {
+					dep->device = 0;
 					changed = true;
 				}
 			}
@@ -341,8 +354,16 @@ static bool is_ready(const struct modules *m, const struct module *mod)
 	return true;
 }
 
-/* The next to load of this phase: the first by name of those whose dependencies are placed, so
+/* Those for a device stand behind the others, which bring the devices in. Else names decide, so
  * that the order does not depend on that of the source. */
+static bool is_before(const struct module *a, const struct module *b)
+{
+	if ((a->device != 0) != (b->device != 0))
+		return a->device == 0;
+	return strcmp(a->name, b->name) < 0;
+}
+
+/* The next to load of this phase, of those whose dependencies are placed. */
 static struct module *next_of_phase(struct modules *m, enum module_phase phase)
 {
 	struct module *best = NULL;
@@ -351,7 +372,7 @@ static struct module *next_of_phase(struct modules *m, enum module_phase phase)
 		struct module *mod = &m->v[i];
 
 		if (mod->wanted && !mod->placed && mod->phase == phase && is_ready(m, mod) &&
-			(!best || strcmp(mod->name, best->name) < 0))
+			(!best || is_before(mod, best)))
 			best = mod;
 	}
 	return best;
@@ -361,7 +382,7 @@ static int put_in_order(struct modules *m, struct err *err)
 {
 	struct module *mod;
 
-	settle_phases(m);
+	settle(m);
 	for (int p = 0; p < PHASE__COUNT; p++)
 		while ((mod = next_of_phase(m, (enum module_phase)p))) {
 			mod->placed = true;

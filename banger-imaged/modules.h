@@ -31,6 +31,7 @@ struct module {
 	char *path;			/* where its source has it */
 	bool wanted;
 	enum module_phase phase; /* when wanted */
+	unsigned device;	 /* when wanted: only for a virtio device of this id; 0: always */
 	uint8_t *data;		 /* expanded; NULL until modules_load() */
 	size_t size;
 	size_t *deps; /* indices, once loaded and resolved */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guest's agent: what the host asks of it over virtio-serial, it does. Started by init with
- * the fds of guest/handover.h, its root being the image's.
+ * The guest's agent: what the host asks of it over vsock or virtio-serial, it does. Started by init
+ * with the fds of guest/handover.h, its root being the image's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,19 +59,29 @@ static void avoid_oom(int tree)
 		log_warning("the agent is not safe from the OOM killer: %s", strerror(errno));
 }
 
+/* One of the fds that may not be there, as it is for us: -1 when it is not. */
+static int given(int fd)
+{
+	return fd_set_cloexec(fd, true) < 0 ? -1 : fd;
+}
+
 int main(void)
 {
 	struct err err = ERR_INIT;
 	static struct source signals;
+	struct control_fds fds = { .tree = HANDOVER_TREE,
+		.setup = HANDOVER_SETUP,
+		.pid1 = HANDOVER_PID1,
+		.port = given(HANDOVER_PORT),
+		.listener = given(HANDOVER_LISTENER) };
 
 	log_init("banger-agent", LOG_INFO);
-	for (int i = HANDOVER_PORT; i < HANDOVER_END; i++)
-		if (fd_set_cloexec(i, true) < 0)
-			return 1;
 	avoid_oom(HANDOVER_TREE);
+	if (fd_set_cloexec(fds.tree, true) < 0 || fd_set_cloexec(fds.setup, true) < 0 ||
+		fd_set_cloexec(fds.pid1, true) < 0)
+		return 1;
 	if (loop_init(&loop, &err) < 0 || watch_signals(&signals, &err) < 0 ||
-		control_start(&loop, HANDOVER_TREE, HANDOVER_PORT, HANDOVER_SETUP, HANDOVER_PID1,
-			&err) < 0) {
+		control_start(&loop, &fds, &err) < 0) {
 		log_error("%s", err.msg);
 		poweroff_now();
 	}

@@ -13,6 +13,7 @@
 #include "common/proto_agent.h"
 #include "common/str.h"
 #include "common/stream.h"
+#include "guest/carrier.h"
 #include "guest/clock.h"
 #include "guest/dns.h"
 #include "guest/health.h"
@@ -21,16 +22,20 @@
 #include "guest/lease.h"
 #include "guest/session.h"
 #include "guest/stop.h"
+#include "guest/visit.h"
+#include "guest/vsock.h"
 #include "guest/workload.h"
 
 /* A frame whose rest does not come belongs to a host that went while it wrote. */
 #define HALF_FRAME_MS 1000
 /* What the driver says of a host that comes may be seen after the host's first bytes. */
-#define AWAY_MS	  20
+#define AWAY_MS 20
+/* How many connections are taken before others have their turn. */
+#define ROUND	  16
 #define SYNCS_MAX 8
 
-/* A request whose answer comes later. `host` tells the connections of port 0 apart: an answer to
- * an earlier one is not given to a later. */
+/* A request whose answer comes later. `host` tells the host's connections apart: an answer to an
+ * earlier one is not given to a later. */
 struct pending {
 	uint32_t seq, host;
 };
@@ -43,9 +48,10 @@ struct sync_job {
 static struct {
 	struct loop *loop;
 	int tree, pid1;
-	struct source port;
+	struct source port;	/* port 0, or the connection; fd -1: there is none now */
+	struct source listener; /* of vsock; fd -1: there is port 0 */
 	struct stream *s;
-	struct timer half, away;
+	struct timer half, away, again;
 	uint32_t host;
 	bool asked, ready; /* set up: asked for, done */
 	struct pending setup;
@@ -69,7 +75,7 @@ static void reply(uint16_t message, const struct pending *p, const void *out)
 	if (p->host != c.host)
 		return;
 	if (stream_put(c.s, message, FRAME_REPLY, p->seq, out, &err) < 0)
-		log_error("port 0: %s", err.msg);
+		log_error("the host: %s", err.msg);
 	flush();
 }
 
@@ -135,7 +141,8 @@ static void on_settled(void)
 
 static int on_lease(const struct pending *p, const struct agent_lease_in *in, struct err *err)
 {
-
+	if (c.listener.fd >= 0)
+		return err_set(err, ERR_bad_request, "there are no ports to lease: connect");
 	if (!c.ready)
 		return err_set(err, ERR_unavailable, "the guest is not set up yet");
 	if (in->nonce.n != STREAM_NONCE)
@@ -217,7 +224,7 @@ static int dispatch(const struct header *h, struct err *err)
 	case agent_msg_shutdown:
 		return stream_decode(c.s, &in, err) < 0 ? -1 : on_shutdown(&p, &in.shutdown, err);
 	default:
-		return err_set(err, ERR_protocol, "%s is no request of port 0",
+		return err_set(err, ERR_protocol, "%s is no request of this channel",
 			agent_protocol.messages[h->message].name);
 	}
 }
@@ -250,6 +257,8 @@ static void reset(void)
 {
 	stream_reset(c.s);
 	loop_timer_clear(c.loop, &c.half);
+	if (c.listener.fd >= 0)
+		loop_close(c.loop, &c.port);
 	c.host++;
 }
 
@@ -283,29 +292,34 @@ static void on_away(struct timer *t)
 		reset();
 }
 
-static void on_port(struct source *source, uint32_t events)
+/* Read and take all there is. 0, or -1 when the host is gone or out of step. */
+static int serve(struct err *err)
 {
-	const void *rest;
 	int r;
 
-	for (;;) {
-		struct err err = ERR_INIT;
+	do {
+		r = take(err);
+		if (r == 0)
+			r = stream_feed(c.s, c.port.fd, err);
+	} while (r == 1);
+	return r;
+}
 
-		r = take(&err);
-		if (r == 0)
-			r = stream_feed(c.s, c.port.fd, &err);
-		if (r == 0)
-			break;
-		if (r < 0) {
-			/* The answer to a new host's hello must not go with the old one. */
-			if (err.code == ERR_unavailable) {
-				loop_timer_set(c.loop, &c.away, AWAY_MS);
-				return;
-			}
-			if (err.code == ERR_protocol)
-				log_warning("port 0: %s", err.msg);
-			reset();
+static void on_port(struct source *source, uint32_t events)
+{
+	struct err err = ERR_INIT;
+	const void *rest;
+
+	while (serve(&err) < 0) {
+		/* The answer to a new host's hello must not go with the old one. */
+		if (err.code == ERR_unavailable) {
+			loop_timer_set(c.loop, &c.away, AWAY_MS);
+			return;
 		}
+		if (err.code == ERR_protocol)
+			log_warning("port 0: %s", err.msg);
+		reset();
+		err = (struct err)ERR_INIT;
 	}
 	flush();
 	if (stream_unread(c.s, &rest) == 0)
@@ -313,6 +327,54 @@ static void on_port(struct source *source, uint32_t events)
 	else
 		loop_timer_set(c.loop, &c.half, HALF_FRAME_MS);
 }
+
+/* ---- the connection over vsock ---- */
+
+static void on_connection(struct source *source, uint32_t events)
+{
+	struct err err = ERR_INIT;
+
+	if (serve(&err) == 0) {
+		flush();
+		return;
+	}
+	if (err.code == ERR_protocol)
+		log_warning("the host: %s", err.msg);
+	reset();
+}
+
+/* A new connection takes the place of the old, whose answers are not wanted any more. */
+static void take_connections(void)
+{
+	for (int i = 0; i < ROUND; i++) {
+		int fd = vsock_accept(c.listener.fd);
+		struct err err = ERR_INIT;
+
+		if (fd < 0 && errno != EPERM)
+			return;
+		if (fd < 0)
+			continue;
+		reset();
+		c.port.fd = fd;
+		if (loop_watch(c.loop, &c.port, EPOLLIN | EPOLLOUT, &err) < 0) {
+			log_warning("%s", err.msg);
+			reset();
+		}
+	}
+	loop_timer_set(c.loop, &c.again, 0);
+}
+
+static void on_listener(struct source *source, uint32_t events)
+{
+	take_connections();
+}
+
+static void on_again(struct timer *t)
+{
+	take_connections();
+}
+
+/* ---- the beginning ---- */
 
 /* What init read: the setup request, and what came behind it. */
 static int take_over(int setup, struct err *err)
@@ -325,19 +387,34 @@ static int take_over(int setup, struct err *err)
 	return take(err);
 }
 
-int control_start(struct loop *loop, int tree, int port, int setup, int pid1, struct err *err)
+/* Where the host asks for sessions, and where it comes again itself. */
+static int start_channel(const struct control_fds *fds, struct err *err)
+{
+	c.port = (struct source){ fds->port, fds->listener >= 0 ? on_connection : on_port };
+	c.listener = (struct source){ fds->listener, on_listener };
+	if (fds->listener < 0) {
+		lease_init(c.loop, c.tree);
+		return 0;
+	}
+	if (loop_watch(c.loop, &c.listener, EPOLLIN, err) < 0)
+		return -1;
+	return visit_start(c.loop, err);
+}
+
+int control_start(struct loop *loop, const struct control_fds *fds, struct err *err)
 {
 	c.loop = loop;
-	c.tree = tree;
-	c.pid1 = pid1;
-	c.port = (struct source){ port, on_port };
+	c.tree = fds->tree;
+	c.pid1 = fds->pid1;
 	c.half.fire = on_half;
 	c.away.fire = on_away;
+	c.again.fire = on_again;
 	for (size_t i = 0; i < SYNCS_MAX; i++)
 		c.syncs[i].done = (struct source){ -1, on_synced };
-	workload_init(loop, tree, &c.image, on_settled);
-	if (lease_init(loop, tree, &c.image, err) < 0 ||
-		stream_create(&agent_protocol, &c.s, err) < 0 || take_over(setup, err) < 0)
+	workload_init(loop, c.tree, &c.image, on_settled);
+	carrier_init(loop, c.tree, &c.image);
+	if (start_channel(fds, err) < 0 || stream_create(&agent_protocol, &c.s, err) < 0 ||
+		take_over(fds->setup, err) < 0)
 		return -1;
-	return loop_watch(loop, &c.port, EPOLLIN | EPOLLOUT, err);
+	return c.port.fd < 0 ? 0 : loop_watch(loop, &c.port, EPOLLIN | EPOLLOUT, err);
 }

@@ -4,17 +4,21 @@
 #include "common/stream.h"
 
 /*
- * Port 0 until the guest has its root: `hello` is answered (not ready), `shutdown` ends the
- * machine, and `setup` is what is waited for. The host may come, go and come again.
+ * The host's channel until the guest has its root: `hello` is answered (not ready), `shutdown` ends
+ * the machine, and `setup` is what is waited for. The host may come, go and come again. On a
+ * machine with a vsock device the channel is a connection to AGENT_VSOCK_CONTROL, else it is port
+ * 0.
  */
 struct greet {
-	int tree, port;
+	int tree;
+	int listener; /* of vsock; -1: there is port 0 */
+	int port;     /* port 0, or the last connection; -1: there is none now */
 	struct stream *s;
 	struct header setup; /* of the request below */
 	struct agent_setup_in in;
 };
 
-/* Open port 0 (its driver is loaded, its name may still be on its way). */
+/* Open the channel (its driver is loaded; port 0's name may still be on its way). */
 int greet_open(struct greet *g, int tree, int uevents, struct err *err);
 
 /* Wait for a setup request; g->in's views live until the next call. */

@@ -71,7 +71,7 @@ static int settle(struct greet *g, int uevents, struct err *err)
 	return names_bind(g->tree, &in->hostname, in->address, in->dns1, in->dns2, err);
 }
 
-/* After fork: become the agent, with the handed over fds in their places. */
+/* After fork: become the agent, with the handed over fds in their places; -1 is one that is not. */
 _Noreturn static void become_agent(int program, const int *fds)
 {
 	static char name[] = AGENT_ARGV0;
@@ -80,11 +80,14 @@ _Noreturn static void become_agent(int program, const int *fds)
 
 	/* Out of the way first: places may be taken by others of the set. */
 	for (int i = HANDOVER_PORT; i < HANDOVER_END; i++)
-		high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, HANDOVER_END);
+		high[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, HANDOVER_END);
 	program = fcntl(program, F_DUPFD_CLOEXEC, HANDOVER_END);
-	for (int i = HANDOVER_PORT; i < HANDOVER_END; i++)
-		if (high[i] < 0 || dup2(high[i], i) < 0)
+	for (int i = HANDOVER_PORT; i < HANDOVER_END; i++) {
+		if (fds[i] < 0)
+			close(i);
+		else if (high[i] < 0 || dup2(high[i], i) < 0)
 			_exit(125);
+	}
 	if (setsid() < 0)
 		_exit(125);
 	execveat(program, "", argv, envp, AT_EMPTY_PATH);
@@ -106,6 +109,7 @@ static int start_agent(struct greet *g, int program, int pid1[2], pid_t *ret, st
 	fds[HANDOVER_SETUP] = setup;
 	fds[HANDOVER_TREE] = g->tree;
 	fds[HANDOVER_PID1] = pid1[0];
+	fds[HANDOVER_LISTENER] = g->listener;
 	pid = fork();
 	if (pid < 0) {
 		fd_close_many(pid1, 2);
@@ -115,6 +119,7 @@ static int start_agent(struct greet *g, int program, int pid1[2], pid_t *ret, st
 		become_agent(program, fds);
 	fd_closep(&pid1[0]);
 	fd_closep(&g->port);
+	fd_closep(&g->listener);
 	*ret = pid;
 	return 0;
 }
@@ -171,7 +176,7 @@ static int enter(struct greet *g, pid_t *ret_agent, struct err *err)
 int main(void)
 {
 	struct err err = ERR_INIT;
-	struct greet g = { .tree = -1, .port = -1 };
+	struct greet g = { .tree = -1, .port = -1, .listener = -1 };
 	int uevents = -1;
 	pid_t agent = 0;
 	sigset_t all;

@@ -8,11 +8,10 @@
 #include <stdint.h>
 
 #include "common/stream.h"
-#include "guest/child.h"
 #include "guest/loop.h"
 
-/* `tree` and `image` must outlive all leases. */
-int lease_init(struct loop *loop, int tree, const struct image *image, struct err *err);
+/* `tree` must outlive all leases; carrier_init() comes first. */
+void lease_init(struct loop *loop, int tree);
 
 /* Open port k anew for the client that will connect, and put the nonce into it. Fails with busy
  * while a client is connected: it is an earlier session's. A session whose client is gone ends. */

@@ -11,6 +11,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "guest/virtio.h"
 
 #define ORDER_MAX 65536
 
@@ -24,6 +25,21 @@ static void load(int dir, const char *file)
 	}
 	if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST)
 		log_warning("cannot load module %s: %s", file, strerror(errno));
+}
+
+/* A line without its file: is it of this phase, and for this machine? */
+static bool is_due(int tree, char *rest, const char *phase)
+{
+	char *device = strchr(rest, ' ');
+	uint64_t id;
+
+	if (device)
+		*device++ = '\0';
+	if (!str_eq(rest, phase))
+		return false;
+	return !device || !str_starts(device, "virtio:") ||
+	       !str_to_u64(device + strlen("virtio:"), 1, UINT16_MAX, &id) ||
+	       virtio_has(tree, (unsigned)id);
 }
 
 int modules_load(int tree, const char *phase, struct err *err)
@@ -46,7 +62,7 @@ int modules_load(int tree, const char *phase, struct err *err)
 			return err_set(
 				err, ERR_bad_input, "/modules/order: '%s' has no phase", line);
 		*blank = '\0';
-		if (str_eq(blank + 1, phase))
+		if (is_due(tree, blank + 1, phase))
 			load(dir, line);
 	}
 	return 0;

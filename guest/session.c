@@ -29,8 +29,17 @@ uint32_t session_count(void)
 	uint32_t n = 0;
 
 	for (struct session *s = session_list; s; s = s->next)
-		n += s->lease != NULL;
+		n += s->carrier != NULL;
 	return n;
+}
+
+static bool is_full(void)
+{
+	unsigned n = 0;
+
+	for (struct session *s = session_list; s; s = s->next)
+		n++;
+	return n >= SESSIONS_MAX;
 }
 
 static void destroy(struct session *s)
@@ -55,15 +64,16 @@ static void destroy(struct session *s)
 	free(s);
 }
 
-/* Everything is said: the lease is free, the process reaped. */
+/* Everything is said: the carrier is free, the process reaped. */
 static void over(struct session *s)
 {
-	const struct session_carrier *carrier = s->carrier;
-	struct lease *l = s->lease;
+	struct carrier *c = s->carrier;
 
 	destroy(s);
-	if (l)
-		carrier->over(l);
+	if (c) {
+		c->session = NULL;
+		c->over(c);
+	}
 }
 
 void session_signal(struct session *s, int signo)
@@ -236,14 +246,14 @@ int session_notice(struct session *s, uint16_t message, struct err *err)
 
 void session_move(struct session *s)
 {
-	if (!s->lease || !s->started)
+	if (!s->carrier || !s->started)
 		return;
 	write_input(s);
 	read_output(s, &s->out);
 	read_output(s, &s->errors);
 	put_credit(s);
 	put_exited(s);
-	if (!s->carrier->flush(s->lease))
+	if (!carrier_flush(s->carrier))
 		return; /* dropped, or the host takes no more now: it will call again */
 	if (s->finished)
 		over(s);
@@ -300,7 +310,7 @@ static void on_ended(struct source *source, uint32_t events)
 		destroy(s);
 		return;
 	}
-	if (!s->lease)
+	if (!s->carrier)
 		return; /* the killer's timer ends it, with its group */
 	s->out.owed = s->errors.owed = PIPE_CAPACITY;
 	loop_timer_set(s->loop, &s->grace, GRACE_MS);
@@ -311,12 +321,12 @@ static void on_outcome(struct source *source, uint32_t events)
 {
 	struct session *s = container_of(source, struct session, outcome);
 	struct err why = ERR_INIT;
-	struct lease *l;
+	struct carrier *c;
 	struct agent_exec_out out = { (uint32_t)s->child.pid };
 	int r = child_outcome(s->outcome.fd, &why);
 
 	loop_close(s->loop, &s->outcome);
-	if (!s->lease)
+	if (!s->carrier)
 		return;
 	if (r == 0) {
 		s->started = put(s, agent_msg_exec, FRAME_REPLY, &out);
@@ -324,10 +334,10 @@ static void on_outcome(struct source *source, uint32_t events)
 		return;
 	}
 	/* Nothing of it was heard; its zombie is all there is left. */
-	l = s->lease;
-	s->lease = NULL;
+	c = s->carrier;
+	s->carrier = NULL;
 	s->failed = true;
-	s->carrier->failed(l, s->seq, &why);
+	carrier_failed(c, s->seq, &why);
 	if (s->ended)
 		destroy(s);
 }
@@ -348,9 +358,9 @@ static void on_kill(struct timer *t)
 
 void session_drop(struct session *s)
 {
-	if (!s->lease)
+	if (!s->carrier)
 		return;
-	s->lease = NULL;
+	s->carrier = NULL;
 	s->stream = NULL;
 	loop_timer_clear(s->loop, &s->grace);
 	loop_timer_clear(s->loop, &s->again);
@@ -400,15 +410,15 @@ static int watch(struct session *s, struct wires *w, struct err *err)
 	return loop_watch(l, &s->errors.source, EPOLLIN, err);
 }
 
-static struct session *make(struct loop *loop, struct lease *lease, struct stream *stream)
+static struct session *make(struct loop *loop, struct carrier *carrier)
 {
 	struct session *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
 	s->loop = loop;
-	s->lease = lease;
-	s->stream = stream;
+	s->carrier = carrier;
+	s->stream = carrier->stream;
 	s->pidfd = (struct source){ -1, on_ended };
 	s->outcome = (struct source){ -1, on_outcome };
 	s->input = (struct source){ -1, on_input };
@@ -427,17 +437,18 @@ static struct session *make(struct loop *loop, struct lease *lease, struct strea
 	return s;
 }
 
-int session_start(struct loop *loop, struct lease *lease, const struct session_carrier *carrier,
-	struct stream *stream, int tree, const struct image *image, uint32_t seq,
-	const struct agent_exec_in *in, struct session **ret, struct err *err)
+int session_start(struct loop *loop, struct carrier *carrier, int tree, const struct image *image,
+	uint32_t seq, const struct agent_exec_in *in, struct session **ret, struct err *err)
 {
-	struct session *s = make(loop, lease, stream);
+	struct session *s;
 	struct wires w;
 	int r;
 
+	if (is_full())
+		return err_set(err, ERR_busy, "the guest has %d sessions", SESSIONS_MAX);
+	s = make(loop, carrier);
 	if (!s)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot start a session");
-	s->carrier = carrier;
 	s->seq = seq;
 	s->tty = in->tty;
 	r = in->tty ? wires_terminal(tree, in->rows, in->columns, &w, err) : wires_pipes(&w, err);
@@ -455,7 +466,7 @@ int session_start(struct loop *loop, struct lease *lease, const struct session_c
 	s->next = session_list;
 	session_list = s;
 	if (watch(s, &w, err) < 0) {
-		/* The lease gets the error; the child gets what a dropped one gets. */
+		/* The carrier gets the error; the child gets what a dropped one gets. */
 		session_drop(s);
 		return -1;
 	}

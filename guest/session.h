@@ -1,33 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * One exec: a process, its terminal or pipes, and the lease whose stream carries them. Each
- * direction is bounded: stdin by the credit that the host was given, output by the room in the
- * stream. A session whose lease was dropped has five seconds from HUP to KILL.
+ * One exec: a process, its terminal or pipes, and the carrier whose stream has them. Each direction
+ * is bounded: stdin by the credit that the host was given, output by the room in the stream. A
+ * session whose carrier was dropped has five seconds from HUP to KILL.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/agent_ports.h"
 #include "common/proto_agent.h"
 #include "common/stream.h"
+#include "guest/carrier.h"
 #include "guest/child.h"
 #include "guest/loop.h"
 
 /* How much stdin the host may send beyond what was credited (common/proto/agent.tbl.h). */
 #define SESSION_STDIN_MAX 262144
 
-struct lease;
-
-/* What a session tells the lease that carries it. */
-struct session_carrier {
-	/* Write what the session put. True when all of it is written; false when it is not, and
-	 * session_move() will be called when that changes, or when the lease was dropped. */
-	bool (*flush)(struct lease *l);
-	/* The session has ended and all is written: the port is free. */
-	void (*over)(struct lease *l);
-	/* The session came to nothing: its request is refused, and there may be another. */
-	void (*failed)(struct lease *l, uint32_t seq, const struct err *why);
-};
+/* All at a time, whatever carries them; those included that were dropped and have not ended yet. */
+#define SESSIONS_MAX AGENT_VSOCK_SESSIONS_MAX
 
 struct output {
 	struct source source; /* a pipe; with a terminal, the master of `out` alone */
@@ -39,10 +31,9 @@ struct output {
 
 struct session {
 	struct loop *loop;
-	struct lease *lease; /* NULL once dropped */
-	const struct session_carrier *carrier;
-	struct stream *stream;
-	struct session *next; /* of all, dropped ones too */
+	struct carrier *carrier; /* NULL once dropped */
+	struct stream *stream;	 /* the carrier's */
+	struct session *next;	 /* of all, dropped ones too */
 	struct child child;
 	uint32_t seq; /* of the exec request */
 	bool tty;
@@ -63,14 +54,14 @@ struct session {
 /* All sessions, the newest first. */
 extern struct session *session_list;
 
-/* Sessions that have a lease. */
+/* Sessions that have a carrier. */
 uint32_t session_count(void);
 
-/* Begin what an exec request asks for. The reply goes through the lease's stream once the program
- * runs; the carrier hears that it can't, or of its end. */
-int session_start(struct loop *loop, struct lease *lease, const struct session_carrier *carrier,
-	struct stream *stream, int tree, const struct image *image, uint32_t seq,
-	const struct agent_exec_in *in, struct session **ret, struct err *err);
+/* Begin what an exec request asks for. The reply goes through the carrier's stream once the program
+ * runs; the carrier hears that it can't, or of its end. Fails with busy when there are
+ * SESSIONS_MAX. */
+int session_start(struct loop *loop, struct carrier *carrier, int tree, const struct image *image,
+	uint32_t seq, const struct agent_exec_in *in, struct session **ret, struct err *err);
 
 /* A notice of the host's; fails with protocol when it is not one that a session takes. */
 int session_notice(struct session *s, uint16_t message, struct err *err);

@@ -1,7 +1,9 @@
 /*
- * The guest agent, over virtio-serial byte streams: each frame is the codec's, with its length in
- * front. The same form as netd.tbl.h; `control` messages are requests on port 0, `session` ones
- * travel on a leased port, where `notice` ones have no answer.
+ * The guest agent, over byte streams: each frame is the codec's, with its length in front. The same
+ * form as netd.tbl.h; `control` messages are requests on port 0, `session` ones travel on a leased
+ * port, where `notice` ones have no answer. On a machine with a vsock device there are no ports:
+ * port 0 is a connection to AGENT_VSOCK_CONTROL, a leased port one to AGENT_VSOCK_SESSION, and there
+ * is neither lease nor nonce (common/agent_ports.h).
  *
  * A lease: bangerd asks by `lease` on port 0 for a port. The agent opens it anew (the kernel drops
  * what it held) and answers, `busy` when a client is connected to its socket: an earlier session's.

@@ -24,11 +24,26 @@ def machine(tmp_path, boot_files):
     machine_.end()
 
 
-@pytest.fixture(scope="session")
-def box(tmp_path_factory, boot_files):
-    """A guest that tests share, idle."""
-    folder = tmp_path_factory.mktemp("box")
+def boot_box(folder, boot_files, vsock):
     machine_ = microvm.Machine(folder, boot_files)
-    yield machine_.boot(microvm.busybox_tree(folder), environment=["FROM_IMAGE=yes", "BOTH=image"],
-                        directory="/tmp")
+    yield machine_.boot(microvm.busybox_tree(folder), vsock=vsock,
+                        environment=["FROM_IMAGE=yes", "BOTH=image"], directory="/tmp")
     machine_.end()
+
+
+@pytest.fixture(scope="session")
+def serial_box(tmp_path_factory, boot_files):
+    """A guest that tests share, idle; its channel is virtio-serial."""
+    yield from boot_box(tmp_path_factory.mktemp("box"), boot_files, False)
+
+
+@pytest.fixture(scope="session")
+def vsock_box(tmp_path_factory, boot_files):
+    """The same over vsock."""
+    yield from boot_box(tmp_path_factory.mktemp("box"), boot_files, True)
+
+
+@pytest.fixture(params=["serial", "vsock"])
+def box(request):
+    """Each of them."""
+    return request.getfixturevalue(f"{request.param}_box")

@@ -16,7 +16,7 @@ import pytest
 
 def test_network_names_and_boot(box):
     assert box.facts["ready"] < 10 and box.facts["main"] == "none" and box.facts["version"] == 1
-    assert box.facts["ports"] == microvm.PORTS
+    assert box.facts["ports"] == (0 if box.vsock else microvm.PORTS)
     assert b"10.0.2.15/24" in box.run("ip", "addr")[1]
     assert b"default via 10.0.2.2" in box.run("ip", "route")[1]
     assert box.run("hostname")[1] == b"box\n"
@@ -247,11 +247,12 @@ def test_names_without_resolv_conf(machine, tmp_path):
     assert "resolv.conf" not in microvm.debugfs(guest.disk, "ls -p /etc")
 
 
-def test_setup_that_fails(tmp_path, boot_files):
+@pytest.mark.parametrize("vsock", [False, True])
+def test_setup_that_fails(tmp_path, boot_files, vsock):
     """No ext4 on the disk: the host is told, and may end the machine."""
     disk = tmp_path / "disk"
     disk.write_bytes(b"\0" * (1 << 20))
-    guest = microvm.Guest(tmp_path, boot_files, disk)
+    guest = microvm.Guest(tmp_path, boot_files, disk, vsock=vsock)
     try:
         with pytest.raises(agent.AgentError) as error:
             guest.setup()
@@ -264,19 +265,20 @@ def test_setup_that_fails(tmp_path, boot_files):
         guest.kill()
 
 
-def test_host_that_comes_late_and_again(tmp_path, boot_files):
+@pytest.mark.parametrize("vsock", [False, True])
+def test_host_that_comes_late_and_again(tmp_path, boot_files, vsock):
     """Nobody there at boot; then one that drops in the middle of a frame; then the real one."""
     disk = microvm.disk(tmp_path / "disk", microvm.busybox_tree(tmp_path))
-    guest = microvm.Guest(tmp_path, boot_files, disk)
+    guest = microvm.Guest(tmp_path, boot_files, disk, vsock=vsock)
     try:
         guest.control.close()
         time.sleep(3)
-        half = agent.Stream(guest.port(0))
-        half.socket.sendall(agent.frame("hello") + agent.frame("hello")[:9])
-        assert half.receive()[3]["ready"] == 0
-        half.close()
+        guest.connect()
+        guest.control.socket.sendall(agent.frame("hello") + agent.frame("hello")[:9])
+        assert guest.control.receive()[3]["ready"] == 0
+        guest.control.close()
         time.sleep(0.2)
-        guest.control = agent.Stream(guest.port(0))
+        guest.connect()
         guest.setup()
         assert guest.run("echo", "up")[1] == b"up\n"
     finally:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The ports of a guest: leases, drops, nonsense, and what an idle one costs."""
+"""A guest's channels: leases, drops, nonsense, and what an idle one costs."""
 
 import os
 import time
@@ -9,7 +9,7 @@ import microvm
 import pytest
 
 
-# ---- leases ----
+# ---- sessions ----
 
 def test_a_stalled_session_stalls_nobody(box):
     stalled = box.session(1)
@@ -36,12 +36,12 @@ def test_all_ports_at_once(box):
     assert box.control.call("health")["sessions"] == 0
 
 
-def test_busy_while_a_client_is_there(box):
+def test_busy_while_a_client_is_there(serial_box):
     """Whoever asks for a leased port gets no for an answer, and its session is not disturbed."""
-    session = box.session()
+    session = serial_box.session()
     session.exec("cat")
     with pytest.raises(agent.AgentError) as error:
-        box.control.call("lease", nonce=os.urandom(16), port=1)
+        serial_box.control.call("lease", nonce=os.urandom(16), port=1)
     assert error.value.code == "busy"
     session.feed(b"still")
     session.until(b"still")
@@ -50,12 +50,12 @@ def test_busy_while_a_client_is_there(box):
     session.close()
 
 
-def test_no_such_port(box):
+def test_no_such_port(serial_box):
     with pytest.raises(agent.AgentError) as error:
-        box.control.call("lease", nonce=os.urandom(16), port=microvm.PORTS + 1)
+        serial_box.control.call("lease", nonce=os.urandom(16), port=microvm.PORTS + 1)
     assert error.value.code == "not_found"
     with pytest.raises(agent.AgentError) as error:
-        box.control.call("lease", nonce=b"short", port=1)
+        serial_box.control.call("lease", nonce=b"short", port=1)
     assert error.value.code == "bad_request"
 
 
@@ -96,8 +96,8 @@ def test_dropped_terminal(box):
     assert wait_gone(box, b"5555", 7)
 
 
-def test_lease_taken_over(box):
-    """A lease for a port in use ends who had it; the next session is not confused by its bytes."""
+def test_one_after_another(box):
+    """The next session is not confused by what the last one, which was cut, had to say."""
     first = box.session()
     first.exec("yes", "stale")
     time.sleep(0.5)
@@ -113,7 +113,7 @@ FRAMES = {"noise": b"\xff" * 64, "reply": agent.frame("exec", agent.REPLY, pid=3
 
 
 @pytest.mark.parametrize("what", FRAMES)
-def test_nonsense_on_a_lease(box, what):
+def test_nonsense_on_a_session(box, what):
     session = box.session()
     session.socket.sendall(FRAMES[what])
     time.sleep(0.1)
@@ -130,7 +130,7 @@ def test_more_stdin_than_credited(box):
     session.close()
 
 
-# ---- port 0 ----
+# ---- control ----
 
 NONSENSE = {"zeros": b"\0" * 24, "noise": bytes(range(40, 256)) * 4,
             "half": agent.frame("setup", hostname="x", mac=microvm.MAC, prefix=24,
@@ -139,20 +139,20 @@ NONSENSE = {"zeros": b"\0" * 24, "noise": bytes(range(40, 256)) * 4,
 
 @pytest.mark.parametrize("what", NONSENSE)
 @pytest.mark.parametrize("pause", [0.2, 0])
-def test_nonsense_on_port_0(box, what, pause):
+def test_nonsense_on_control(box, what, pause):
     """The next host is heard, also when it comes before anybody saw that the last one went."""
     box.control.socket.sendall(NONSENSE[what])
     time.sleep(0.1)
     box.control.close()
     time.sleep(pause)
-    box.control = agent.Stream(box.port(0))
+    box.connect()
     assert box.control.call("hello", timeout=5)["ready"] == 1
 
 
-def test_half_frame_without_a_drop(box):
-    box.control.socket.sendall(agent.frame("health")[:10])
+def test_half_frame_without_a_drop(serial_box):
+    serial_box.control.socket.sendall(agent.frame("health")[:10])
     time.sleep(1.5)
-    assert box.control.call("hello")["ready"] == 1
+    assert serial_box.control.call("hello")["ready"] == 1
 
 
 def test_setup_once(box):
@@ -180,7 +180,7 @@ def agent_ticks(box):
 
 
 def test_idle_costs_nothing(box):
-    """With the host connected, and away; with a port that was leased and dropped."""
+    """With the host connected, and away; with a session that waits."""
     session = box.session()
     session.exec("sleep", "60")
     before = agent_ticks(box)
@@ -188,7 +188,7 @@ def test_idle_costs_nothing(box):
     with_host = agent_ticks(box)
     box.control.close()
     time.sleep(3)
-    box.control = agent.Stream(box.port(0))
+    box.connect()
     box.control.call("hello")
     without = agent_ticks(box)
     session.close()

@@ -80,14 +80,35 @@ def frame(name, kind=REQUEST, seq=1, /, **values):
     return HEADER.pack(HEADER.size + len(body), NUMBERS[name], kind, 0, seq, 0, 0) + body
 
 
-class Stream:
-    """Frames over one socket."""
+def dial(path, port, timeout=60):
+    """A connection to a guest's vsock port, as Firecracker's socket has it: Closed if refused."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(timeout)
+    connection.connect(str(path))
+    connection.sendall(b"CONNECT %d\n" % port)
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = connection.recv(1)
+        if not byte:
+            connection.close()
+            raise Closed
+        line += byte
+    assert line.startswith(b"OK ") and line[3:-1].isdigit(), line
+    connection.settimeout(None)
+    return connection
 
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(str(path))
+
+class Stream:
+    """Frames over one socket: at a path, and behind that at a guest's vsock port if one is given."""
+
+    def __init__(self, path, vsock=None):
         self.data = b""
         self.seq = 0
+        if vsock:
+            self.socket = dial(path, vsock)
+            return
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(path))
 
     def close(self):
         self.socket.close()
@@ -131,17 +152,10 @@ class Stream:
 
 
 class Session(Stream):
-    """A leased port, from its nonce on."""
+    """A session's stream, from where its request goes."""
 
-    def __init__(self, control, path, port):
-        nonce = os.urandom(16)
-        control.call("lease", nonce=nonce, port=port)
-        super().__init__(path)
-        self.socket.sendall(nonce)
-        deadline = time.monotonic() + 10
-        while nonce not in self.data:
-            self.read(deadline)
-        self.data = self.data[self.data.index(nonce) + len(nonce):]
+    def __init__(self, path, vsock=None):
+        super().__init__(path, vsock)
         self.stdout = self.stderr = b""
         self.credit, self.ended = STDIN_CREDIT, None
 
@@ -189,3 +203,17 @@ class Session(Stream):
             self.take(deadline - time.monotonic())
         before, self.stdout = self.stdout.split(text, 1)
         return before
+
+
+class Lease(Session):
+    """A leased port, from its nonce on."""
+
+    def __init__(self, control, path, port):
+        nonce = os.urandom(16)
+        control.call("lease", nonce=nonce, port=port)
+        super().__init__(path)
+        self.socket.sendall(nonce)
+        deadline = time.monotonic() + 10
+        while nonce not in self.data:
+            self.read(deadline)
+        self.data = self.data[self.data.index(nonce) + len(nonce):]

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest with banger's initramfs and none of banger's processes: what the agent does alone."""
 
+import os
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -11,6 +13,7 @@ import guest_images
 import repo
 
 PORTS = 4
+CONTROL, SESSION = 1024, 1025
 MAC = "52:54:00:12:34:56"
 
 
@@ -40,12 +43,58 @@ def tsc_khz():
     raise RuntimeError("no cpu MHz in /proc/cpuinfo")
 
 
-class Guest:
-    """One machine: QEMU by hand, its ports as sockets in `folder`."""
+def virtio_serial(folder, ports):
+    """The channel under QEMU: banger.0 to banger.PORTS as sockets in `folder`."""
+    arguments = ["-device", f"virtio-serial-device,max_ports={ports + 2}"]
+    for k in range(ports + 1):
+        arguments += ["-chardev",
+                      f"socket,id=c{k},path={folder / f'port{k}'},server=on,wait=off",
+                      "-device", f"virtserialport,chardev=c{k},name=banger.{k},nr={k + 1}"]
+    return arguments
 
-    def __init__(self, folder, files, image, ports=PORTS):
+
+class Vsock:
+    """The channel under Firecracker: a vsock device, whose other side is `folder`/vsock."""
+
+    def __init__(self, folder):
+        ours, theirs = socket.socketpair()
+        self.path, self.fd = folder / "vsock", ours.detach()
+        self.process = subprocess.Popen(
+            [repo.BUILD / "tests/fake/vsock/vsock-device", str(theirs.fileno()), self.path, "3"],
+            pass_fds=[theirs.fileno()], stdin=subprocess.PIPE)
+        theirs.close()
+
+    def arguments(self):
+        return ["-object", "memory-backend-memfd,id=m0,size=256M,share=on",
+                "-machine", "memory-backend=m0", "-chardev", f"socket,id=v0,fd={self.fd}",
+                "-device", "vhost-user-vsock-device,chardev=v0"]
+
+    def end(self):
+        """Its exit status."""
+        self.process.stdin.close()
+        return self.process.wait(10)
+
+
+class Guest:
+    """One machine: QEMU by hand, its channel in `folder`."""
+
+    def __init__(self, folder, files, image, ports=PORTS, vsock=False):
         self.folder, self.started = folder, time.monotonic()
         self.console, self.sessions = folder / "console", {}
+        self.vsock = Vsock(folder) if vsock else None
+        self.process = subprocess.Popen(
+            list(map(str, self.command(files, image, ports))), stdin=subprocess.DEVNULL,
+            pass_fds=[self.vsock.fd] if vsock else [])
+        if vsock:
+            os.close(self.vsock.fd)
+        deadline = time.monotonic() + 10
+        while not (self.vsock.path if vsock else self.port(ports)).exists():
+            assert self.process.poll() is None and time.monotonic() < deadline, "QEMU ended"
+            time.sleep(0.01)
+        self.control = None
+        self.connect(deadline + 50)
+
+    def command(self, files, image, ports):
         command = ["qemu-system-x86_64", "-M", "microvm,pit=off,pic=off", "-cpu", "qemu64",
                    "-accel", "tcg,thread=multi", "-smp", "1", "-m", "256", "-nodefaults",
                    "-no-user-config", "-no-reboot", "-display", "none",
@@ -56,20 +105,26 @@ class Guest:
                    "-drive", f"id=d0,file={image},format=raw,if=none,cache=unsafe",
                    "-device", "virtio-blk-device,drive=d0",
                    "-netdev", "user,id=n0,restrict=on",
-                   "-device", f"virtio-net-device,netdev=n0,mac={MAC}",
-                   "-device", f"virtio-serial-device,max_ports={ports + 2}"]
-        for k in range(ports + 1):
-            command += ["-chardev", f"socket,id=c{k},path={self.port(k)},server=on,wait=off",
-                        "-device", f"virtserialport,chardev=c{k},name=banger.{k},nr={k + 1}"]
-        self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while not self.port(ports).exists():
-            assert self.process.poll() is None and time.monotonic() < deadline, "QEMU ended"
-            time.sleep(0.01)
-        self.control = agent.Stream(self.port(0))
+                   "-device", f"virtio-net-device,netdev=n0,mac={MAC}"]
+        if self.vsock:
+            return command + self.vsock.arguments()
+        return command + virtio_serial(self.folder, ports)
 
     def port(self, k):
         return self.folder / f"port{k}"
+
+    def connect(self, deadline=0):
+        """Be the host anew. Over vsock nobody listens for a while: until the deadline."""
+        if self.control:
+            self.control.close()
+        while True:
+            try:
+                self.control = agent.Stream(self.vsock.path, CONTROL) if self.vsock \
+                    else agent.Stream(self.port(0))
+                return
+            except agent.Closed:
+                assert self.process.poll() is None and time.monotonic() < deadline, "no agent"
+                time.sleep(0.01)
 
     def setup(self, **values):
         """Say hello, set the guest up; its answer, with `ready` seconds since QEMU's start."""
@@ -82,14 +137,17 @@ class Guest:
         return {**hello, **out, "ready": time.monotonic() - self.started}
 
     def session(self, k=1, timeout=5):
-        """A lease of port k; what had it before in this process is closed (QEMU takes one), and
-        while that is on its way the port is busy."""
+        """The stream of a session, of which one at a time is number k: what had that before in this
+        process is closed. A port, which QEMU gives to one, is busy while that is on its way."""
         if k in self.sessions:
             self.sessions[k].close()
+        if self.vsock:
+            self.sessions[k] = agent.Session(self.vsock.path, SESSION)
+            return self.sessions[k]
         deadline = time.monotonic() + timeout
         while True:
             try:
-                self.sessions[k] = agent.Session(self.control, self.port(k), k)
+                self.sessions[k] = agent.Lease(self.control, self.port(k), k)
                 return self.sessions[k]
             except agent.AgentError as error:
                 if error.code != "busy" or time.monotonic() > deadline:
@@ -113,6 +171,8 @@ class Guest:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        if self.vsock:
+            assert self.vsock.end() == 0
 
     def sh(self, script, **values):
         return self.run("sh", "-c", script, **values)
@@ -153,10 +213,10 @@ class Machine:
         image = disk(self.folder / f"disk{len(self.guests)}", tree)
         return self.boot_disk(image, **values)
 
-    def boot_disk(self, image, **values):
+    def boot_disk(self, image, vsock=False, **values):
         folder = self.folder / f"vm{len(self.guests)}"
         folder.mkdir()
-        guest = Guest(folder, self.files, image)
+        guest = Guest(folder, self.files, image, vsock=vsock)
         guest.disk = image
         self.guests.append(guest)
         guest.facts = guest.setup(**values)

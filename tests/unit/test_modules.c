@@ -46,7 +46,7 @@ static int fetch(void *ctx, struct modules *m, struct err *err)
 	return 0;
 }
 
-/* Select among them: the order as "name/phase name/phase …" in buf, or the error. */
+/* Select among them: the order as "name/phase name/phase:device …" in buf, or the error. */
 static int select_from(struct world *w, const char *version, char *buf, size_t cap, struct err *err)
 {
 	struct modules m = { 0 };
@@ -70,6 +70,8 @@ static int select_from(struct world *w, const char *version, char *buf, size_t c
 
 		len += (size_t)snprintf(buf + len, cap - len, "%s%s/%s", i ? " " : "", mod->name,
 			module_phase_name(mod->phase));
+		if (mod->device)
+			len += (size_t)snprintf(buf + len, cap - len, ":%u", mod->device);
 	}
 	modules_finish(&m);
 	free(builtin);
@@ -95,10 +97,11 @@ static void test_cloud(void **state)
 	if (select_from(&w, FIXTURE_RELEASE, order, sizeof(order), &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_string_equal(order,
-		"virtio_ring/channel virtio/channel virtio_console/channel virtio_mmio/channel "
-		"failover/net net_failover/net virtio_net/net virtio_blk/disk "
-		"overlay/late virtio_rng/late vsock/late vmw_vsock_virtio_transport_common/late "
-		"vmw_vsock_virtio_transport/late");
+		"virtio_ring/channel virtio/channel virtio_mmio/channel virtio_console/channel:3 "
+		"vsock/channel:19 vmw_vsock_virtio_transport_common/channel:19 "
+		"vmw_vsock_virtio_transport/channel:19 "
+		"failover/net:1 net_failover/net:1 virtio_net/net:1 virtio_blk/disk "
+		"overlay/late virtio_rng/late:4");
 	assert_int_equal(w.fetched, 13); /* each once, and no other */
 	w = (struct world){ cloud, "kernel/fs/ext4/ext4.ko\n", "xz", 0 };
 	assert_int_equal(select_from(&w, FIXTURE_RELEASE, order, sizeof(order), &err), 0);
@@ -118,8 +121,27 @@ static void test_ext4_module(void **state)
 	(void)state;
 	if (select_from(&w, FIXTURE_RELEASE, order, sizeof(order), &err) < 0)
 		fail_msg("%s", err.msg);
-	assert_string_equal(order, "shared/channel virtio_console/channel virtio_mmio/channel "
+	assert_string_equal(order, "shared/channel virtio_mmio/channel virtio_console/channel:3 "
 				   "crc32c_generic/disk jbd2/disk ext4/disk virtio_blk/disk");
+}
+
+/* What serves two devices is for neither alone; what serves one twice is for that. */
+static void test_devices(void **state)
+{
+	static const char *const list[] = { "both:", "twice:", "virtio_mmio:",
+		"virtio_console:both", "vsock:both,twice", "vmw_vsock_virtio_transport:vsock,deep",
+		"deep:twice", "virtio_blk:", "ext4:", NULL };
+	struct world w = { list, "", NULL, 0 };
+	struct err err = ERR_INIT;
+	char order[1024];
+
+	(void)state;
+	if (select_from(&w, FIXTURE_RELEASE, order, sizeof(order), &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(order,
+		"both/channel virtio_mmio/channel twice/channel:19 deep/channel:19 "
+		"virtio_console/channel:3 vsock/channel:19 vmw_vsock_virtio_transport/channel:19 "
+		"ext4/disk virtio_blk/disk");
 }
 
 static void test_all_builtin(void **state)
@@ -298,6 +320,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cloud),
 		cmocka_unit_test(test_ext4_module),
+		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_all_builtin),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_long_chain),

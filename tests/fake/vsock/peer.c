@@ -5,6 +5,7 @@
  *   vsock-peer echo PORT        serve PORT, each connection by a process that sends back what comes
  *   vsock-peer hold PORT        serve PORT, read nothing
  *   vsock-peer connect PORT     connect to the host's PORT, stdin to it, what it sends to stdout
+ *   vsock-peer local CID PORT   connect to a port of the guest's own: prints what becomes of it
  *   vsock-peer many PORT N      N connections to the host's PORT at once: prints how many came to
  * be
  */
@@ -65,17 +66,32 @@ static int serve(uint32_t port, bool echo)
 	}
 }
 
-static int call_host(uint32_t port)
+static int call(uint32_t cid, uint32_t port)
 {
-	struct sockaddr_vm a = {
-		.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_HOST, .svm_port = port
-	};
+	struct sockaddr_vm a = { .svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = port };
 	int fd = socket(AF_VSOCK, SOCK_STREAM, 0);
 
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
 		return fd;
 	fd_closep(&fd);
 	return -1;
+}
+
+static int call_host(uint32_t port)
+{
+	return call(VMADDR_CID_HOST, port);
+}
+
+static int call_self(uint32_t cid, uint32_t port)
+{
+	int fd = call(cid, port);
+	char c;
+
+	if (fd < 0)
+		return fail("connect");
+	if (read(fd, &c, 1) <= 0)
+		printf("closed\n");
+	return 0;
 }
 
 static int converse(uint32_t port)
@@ -111,11 +127,13 @@ int main(int argc, char **argv)
 	uint64_t port, n = 0;
 
 	if (argc < 3 || !str_to_u64(argv[2], 0, UINT32_MAX, &port) ||
-		(argc > 3 && !str_to_u64(argv[3], 1, 1024, &n)))
+		(argc > 3 && !str_to_u64(argv[3], 1, UINT32_MAX, &n)))
 		return 2;
 	if (str_eq(argv[1], "echo") || str_eq(argv[1], "hold"))
 		return serve((uint32_t)port, str_eq(argv[1], "echo"));
 	if (str_eq(argv[1], "connect"))
 		return converse((uint32_t)port);
+	if (str_eq(argv[1], "local"))
+		return call_self((uint32_t)port, (uint32_t)n);
 	return str_eq(argv[1], "many") ? many((uint32_t)port, n) : 2;
 }
