@@ -254,7 +254,7 @@ def test_a_vmm_that_no_row_knows_dies(host):
     first.wait()
     row = host.run_dir / "ledger" / VM
     row.write_text("".join(line + "\n" for line in row.read_text().splitlines()
-                           if not line.startswith(("pid=", "start_time=")))
+                           if not line.startswith(("pid=", "start_time=", "attached=")))
                    .replace("state=running", "state=network"))
     second = host.netd()
     assert second("next", "000000000000")["state"] == "network"
