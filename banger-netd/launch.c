@@ -11,6 +11,7 @@
 
 #include "banger-netd/kvm_probe.h"
 #include "banger-netd/launch_qemu.h"
+#include "banger-netd/limits.h"
 #include "banger-netd/procs.h"
 #include "banger-netd/qemu_probe.h"
 #include "banger-netd/uid_kill.h"
@@ -26,6 +27,7 @@ struct launch {
 	struct procs procs;
 	struct kvm_probe kvm;
 	struct qemu_probe qemu;
+	struct limits_host *limits;
 };
 
 #define PROTO	    launch
@@ -206,6 +208,36 @@ int on_qemu_probe(struct launch *l, struct launch_qemu_probe_in *in,
 	return 0;
 }
 
+int on_limits_status(struct launch *l, struct launch_limits_status_in *in,
+	struct launch_limits_status_out *out, struct err *err)
+{
+	out->limits = limits_kind(l->limits);
+	str_copy(out->problem.s, sizeof(out->problem.s), limits_problem(l->limits));
+	return 0;
+}
+
+int on_limits_place(struct launch *l, struct launch_limits_place_in *in,
+	struct launch_limits_place_out *out, struct err *err)
+{
+	const struct proc *p = procs_find(&l->procs, in->vm);
+	struct limits_vm vm = {
+		.vm = in->vm, .vmm = in->vmm, .vcpus = in->vcpus, .memory = in->memory
+	};
+
+	if (!p || !p->child)
+		return err_set(err, ERR_protocol, "VM %s was not spawned here", in->vm.s);
+	vm.pid = p->pid;
+	if (choose_kvm(l, in->accel, &vm.kvm, err) < 0)
+		return -1;
+	return limits_place(l->limits, &vm, err);
+}
+
+int on_limits_remove(struct launch *l, struct launch_limits_remove_in *in,
+	struct launch_limits_remove_out *out, struct err *err)
+{
+	return limits_remove(l->limits, in->vm, err);
+}
+
 static int start(struct launch *l, struct err *err)
 {
 	/* Namespaces and mounts, device nodes and files for others, other uids, signals. */
@@ -219,7 +251,7 @@ static int start(struct launch *l, struct err *err)
 
 	if (confine_apply(&c, err) < 0)
 		return -1;
-	if (kvm_probe_start(&l->kvm, err) < 0)
+	if (limits_open(&l->limits, err) < 0 || kvm_probe_start(&l->kvm, err) < 0)
 		return -1;
 	/* The last uid of the range is no VM's. */
 	qemu_probe_start(&l->qemu, l->config->qemu, l->config->uid_base + l->config->uid_count - 1);
@@ -243,6 +275,7 @@ int launch_main(int socket, const struct netd_config *config)
 	kvm_probe_cancel(&l.kvm);
 	qemu_probe_cancel(&l.qemu);
 	procs_finish(&l.procs);
+	limits_close(l.limits);
 	ipc_close(ch);
 	return r < 0;
 }

@@ -174,7 +174,6 @@ static int open_all(struct netd *n, int launch_fd, struct err *err)
 	if (getrandom(&n->next_uid, sizeof(n->next_uid), 0) != (ssize_t)sizeof(n->next_uid))
 		return err_sys(err, ERR_operation_failed, errno, "cannot get random bytes");
 	n->have_tun = host_have_tun();
-	n->limits = limits_rlimits;
 	if (ipc_open(launch_fd, &launch_protocol, &n->launch, err) < 0)
 		return -1;
 	/* A file's owner may give it to a group that he is in: no capability is needed for that. */

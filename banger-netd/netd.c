@@ -34,18 +34,22 @@ int on_host_status(struct netd *n, struct netd_host_status_in *in, struct netd_h
 {
 	const struct launch_kvm_probe_in kvm_in;
 	const struct launch_qemu_probe_in qemu_in;
+	const struct launch_limits_status_in limits_in;
+	struct launch_limits_status_out limits;
 	struct launch_kvm_probe_out kvm;
 	struct launch_qemu_probe_out qemu;
 
 	if (launch_kvm_probe(n->launch, &kvm_in, &kvm, err) < 0 ||
-		launch_qemu_probe(n->launch, &qemu_in, &qemu, err) < 0)
+		launch_qemu_probe(n->launch, &qemu_in, &qemu, err) < 0 ||
+		launch_limits_status(n->launch, &limits_in, &limits, err) < 0)
 		return -1;
 	out->kvm = kvm.kvm;
 	out->kvm_probe_us = kvm.probe_us;
 	out->have_tun = n->have_tun;
 	out->have_qemu = qemu.have_qemu;
 	out->have_nft = n->have_nft;
-	out->limits = n->limits;
+	out->limits = limits.limits;
+	out->limits_problem = limits.problem;
 	out->tsc_khz = host_tsc_khz(&n->tsc);
 	out->pool = n->config.pool;
 	out->pool_prefix = n->config.pool_prefix;

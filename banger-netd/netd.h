@@ -21,7 +21,6 @@ struct netd {
 	uint32_t next_uid; /* offset in the range, random at first: uids come round late */
 	struct host_tsc tsc;
 	bool have_tun, have_nft;
-	enum limits limits;
 	struct idle idle;
 };
 

@@ -57,12 +57,17 @@ static int pick_uid(struct netd *n, uid_t *ret, struct err *err)
 	return err_set(err, ERR_quota_exceeded, "all %u jail uids are in use", count);
 }
 
+/* End what lives of a VM, and what limited it. */
 static int kill_uid(struct netd *n, vm_id vm, uid_t uid, struct err *err)
 {
 	const struct launch_uid_kill_in in = { .vm = vm, .jail_uid = uid };
+	const struct launch_limits_remove_in limits_in = { .vm = vm };
 	struct launch_uid_kill_out out;
+	struct launch_limits_remove_out limits_out;
 
-	return launch_uid_kill(n->launch, &in, &out, err);
+	if (launch_uid_kill(n->launch, &in, &out, err) < 0)
+		return -1;
+	return launch_limits_remove(n->launch, &limits_in, &limits_out, err);
 }
 
 int on_vm_reserve(struct netd *n, struct netd_vm_reserve_in *in, struct netd_vm_reserve_out *out,
@@ -115,6 +120,18 @@ static int spawn(struct netd *n, const struct netd_qemu_launch_in *in, const str
 	return launch_qemu_spawn(n->launch, &spawn_in, ret, err);
 }
 
+static int limit(struct netd *n, const struct netd_qemu_launch_in *in, struct err *err)
+{
+	const struct launch_limits_place_in limits_in = { .vm = in->vm,
+		.vcpus = in->vcpus,
+		.memory = in->memory,
+		.vmm = vmm_kind_qemu,
+		.accel = in->accel };
+	struct launch_limits_place_out limits_out;
+
+	return launch_limits_place(n->launch, &limits_in, &limits_out, err);
+}
+
 int on_qemu_launch(struct netd *n, struct netd_qemu_launch_in *in, struct netd_qemu_launch_out *out,
 	struct err *err)
 {
@@ -145,7 +162,7 @@ int on_qemu_launch(struct netd *n, struct netd_qemu_launch_in *in, struct netd_q
 	running.start_time = spawned.start_time;
 	running.attached = true;
 	running.tap = -1; /* the VMM has it now, alone */
-	if (ledger_put(n->ledger, &running, err) < 0) {
+	if (limit(n, in, err) < 0 || ledger_put(n->ledger, &running, err) < 0) {
 		if (kill_uid(n, in->vm, row->jail_uid, &undo) == 0)
 			rundir_remove(n->rundirs, in->vm, &undo);
 		return -1;

@@ -51,6 +51,7 @@ static struct json_object *describe_host(const struct services *s)
 	reply_string(&r, "qemu_version", h->qemu_version.s);
 	reply_bool(&r, "nftables", h->have_nft);
 	reply_string(&r, "limits", limits_to_name(h->limits));
+	reply_string(&r, "limits_problem", h->limits_problem.s);
 	reply_string(&r, "net_pool", pool);
 	reply_bool(&r, "firecracker", h->have_firecracker);
 	reply_string(&r, "firecracker_version", h->firecracker_version.s);

@@ -65,6 +65,26 @@ IN(vm_id, vm)
 IN(uid, jail_uid)
 END(uid_kill)
 
+/* How VMs are limited here; `problem` says why by rlimits alone ("" when they are not). */
+MSG(limits_status, any)
+OUT(limits, limits)
+OUT(text, problem)
+END(limits_status)
+
+/* Put a spawned VMM under limits before it runs; on failure nothing of them outlives it. */
+MSG(limits_place, any)
+IN(vm_id, vm)
+IN(vcpus, vcpus)
+IN(mib, memory)
+IN(vmm_kind, vmm)
+IN(accel, accel)
+END(limits_place)
+
+/* After the last process of a VM: take away what limited it. Idempotent. */
+MSG(limits_remove, any)
+IN(vm_id, vm)
+END(limits_remove)
+
 /* The truth probe of /dev/kvm, in a child with a time limit. */
 MSG(kvm_probe, any)
 OUT(kvm_state, kvm)

@@ -10,7 +10,7 @@ import repo
 
 # Fifth law of privilege (PRIVSEP.md): what a program may need, besides libc and what that brings.
 NEVER = {
-    "banger-netd": ("json-c", "sqlite3", "curl", "archive", "ext2fs", "systemd", "http_parser"),
+    "banger-netd": ("json-c", "sqlite3", "curl", "archive", "ext2fs", "http_parser"),
     "bangerd": ("curl", "archive", "ext2fs", "nftables"),
     "banger-imaged": ("json-c", "sqlite3", "curl", "archive", "ext2fs", "nftables", "systemd", "http_parser"),
     "banger-imaged-worker": ("sqlite3", "curl", "nftables", "systemd", "http_parser"),
@@ -45,6 +45,17 @@ def test_link_line(name):
     bad = [library for library in libraries for word in NEVER[name]
            if library.startswith(f"lib{word}")]
     assert not bad, f"{name} must not be linked with {bad}"
+
+
+def test_netd_has_systemd_for_limits_alone():
+    """Launch asks the service manager for scopes; the rest of banger-netd does not know of it."""
+    users = {path.name for path in (repo.TOP / "banger-netd").glob("*.[ch]")
+             if "<systemd/" in path.read_text()}
+    assert users == {"limits.c", "limits_bus.h", "limits_scope.c"}
+    callers = {path.name for path in (repo.TOP / "banger-netd").glob("*.[ch]")
+               if '"banger-netd/limits.h"' in path.read_text()
+               and not path.name.startswith("limits")}
+    assert callers == {"launch.c"}
 
 
 def test_known_programs():
