@@ -5,6 +5,7 @@
     # timeout: SECONDS          of its own, in the lab (120)
     # files: PATH…              programs of the build directory that it finds in /lab/files
     # expect: REGEX             an error in the journal that belongs to it; may stand more than once
+    # order: N                  those with less come first (50)
 """
 
 import re
@@ -12,7 +13,7 @@ import re
 import base
 
 MACHINES = ("any", "plain", "kvm")
-HEAD = re.compile(r"^# (machine|timeout|files|expect): +(.+?)\s*$")
+HEAD = re.compile(r"^# (machine|timeout|files|expect|order): +(.+?)\s*$")
 
 
 class Scenario:
@@ -20,7 +21,8 @@ class Scenario:
 
     def __init__(self, path):
         self.name = path.name
-        self.machine, self.timeout, self.files, self.expect = "any", 120, [], []
+        self.machine, self.timeout, self.order = "any", 120, 50
+        self.files, self.expect = [], []
         self.about = ""
         for line in path.read_text().splitlines():
             if not line.startswith("#"):
@@ -36,8 +38,8 @@ class Scenario:
             if value not in MACHINES:
                 raise base.LabError(f"scenario {self.name}: machine is one of {MACHINES}")
             self.machine = value
-        elif key == "timeout":
-            self.timeout = int(value)
+        elif key in ("timeout", "order"):
+            setattr(self, key, int(value))
         elif key == "files":
             self.files += value.split()
         else:
@@ -49,8 +51,9 @@ class Scenario:
 
 
 def every():
-    return [Scenario(path) for path in sorted((base.HERE / "scenarios").iterdir())
-            if path.is_file() and "." not in path.name]
+    found = [Scenario(path) for path in (base.HERE / "scenarios").iterdir()
+             if path.is_file() and "." not in path.name]
+    return sorted(found, key=lambda each: (each.order, each.name))
 
 
 def plan(chosen, kvm):

@@ -87,3 +87,42 @@ boot_id()
 {
 	banger vm exec "$1" -- cat /proc/sys/kernel/random/boot_id
 }
+
+# json PATH: what stands there in the JSON on standard input; * is each of a list.
+json()
+{
+	python3 -c '
+import json, sys
+found = [json.load(sys.stdin)]
+for key in sys.argv[1].split("."):
+    found = [v for f in found for v in f] if key == "*" else [f[key] for f in found]
+for value in found:
+    print(value)' "$1"
+}
+
+seconds_since()
+{
+	awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }'
+}
+
+# Pids, or uids, of what runs in a jail.
+jailed_pids()
+{
+	ps -eo uid=,pid= | awk '$1 >= 1900000000 && $1 < 1900065536 { print $2 }' | xargs
+}
+
+jailed_uids()
+{
+	ps -eo uid= | awk '$1 >= 1900000000 && $1 < 1900065536 { print $1 }'
+}
+
+# An upgrade: new files in the place of the old ones, as a package manager puts them.
+install_again()
+{
+	local path
+	(cd "$LAB/system" && find . -type f) | while read -r path; do
+		cp -a "$LAB/system/$path" "/$path.new"
+		mv "/$path.new" "/$path"
+	done
+	systemctl daemon-reload
+}

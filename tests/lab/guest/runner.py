@@ -156,7 +156,8 @@ def clear():
 
 DIAGNOSIS = (
     ("systemctl", "--no-pager", "--full", "status", "bangerd"),
-    ("ps", "-eo", "pid,ppid,uid,stat,wchan:20,args", "--sort=start_time"),
+    ("ps", "-o", "pid,ppid,uid,stat,wchan:20,args", "--sort=start_time", "--ppid", "2", "-p", "2",
+     "--deselect"),
     ("tail", "-n", "40", "--", *sorted(glob.glob("/run/banger/vm/*/vmm.log"))),
 )
 
@@ -218,7 +219,7 @@ class Run:
         why = self.judge(status, entries := self.journal.new(), left)
         if why:
             for command in DIAGNOSIS:
-                self.line(f"---- {' '.join(command[:6])}\n{output_of(*command)}")
+                self.line(f"---- {' '.join(command[:4])}\n{output_of(*command)}")
             self.line("---- the journal meanwhile\n" + "\n".join(map(text_of, entries)))
             clear()
         self.host.tell("end", name=self.name, why=why, seconds=seconds)
