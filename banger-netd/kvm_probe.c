@@ -15,9 +15,10 @@
 
 /* Native speed is far below a millisecond; this leaves room for a busy host. The first run also
  * pays for a cold one (page faults, an outer hypervisor's own): so what is beyond, but not beyond
- * belief, is asked once more. */
+ * belief, is asked again. */
 #define GOOD_US	 20000
 #define DOUBT_US 150000
+#define TRIES	 4
 #define LIMIT_MS 1500
 
 struct answer {
@@ -33,15 +34,28 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
 }
 
-static bool doubtful(uint64_t ns)
+/* The best of some runs. */
+static int measure(int kvm, uint64_t *ret_us)
 {
-	return ns / 1000 > GOOD_US && ns / 1000 <= DOUBT_US;
+	uint64_t best = UINT64_MAX;
+
+	for (int i = 0; i < TRIES; i++) {
+		uint64_t ns;
+
+		if (kvm_guest_run(kvm, &ns) < 0)
+			return -1;
+		if (ns / 1000 < best)
+			best = ns / 1000;
+		if (best <= GOOD_US || best > DOUBT_US)
+			break;
+	}
+	*ret_us = best;
+	return 0;
 }
 
 static _Noreturn void child(int writer)
 {
 	struct answer a = { .state = kvm_state_slow };
-	uint64_t ns;
 	int kvm;
 
 	/* Nobody may wait for an end of file that this process holds back. */
@@ -50,12 +64,10 @@ static _Noreturn void child(int writer)
 	if (kvm < 0)
 		a.state = errno == ENOENT || errno == ENODEV || errno == ENXIO ? kvm_state_absent
 									       : kvm_state_denied;
-	else if (kvm_guest_run(kvm, &ns) < 0 || (doubtful(ns) && kvm_guest_run(kvm, &ns) < 0))
+	else if (measure(kvm, &a.us) < 0)
 		a.state = kvm_state_denied;
-	else {
-		a.us = ns / 1000;
+	else
 		a.state = a.us <= GOOD_US ? kvm_state_good : kvm_state_slow;
-	}
 	_exit(fd_write_full(writer, &a, sizeof(a)) < 0);
 }
 
