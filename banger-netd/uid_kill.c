@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,7 +42,7 @@ static bool lives_as(const char *pid, uid_t uid)
 	return strtoul(uids + 6, NULL, 10) == uid;
 }
 
-int uid_alive(uid_t uid, bool *ret, struct err *err)
+static int find_in_proc(uid_t uid, bool *ret, struct err *err)
 {
 	DIR *d = opendir("/proc");
 	bool found = false;
@@ -53,6 +55,52 @@ int uid_alive(uid_t uid, bool *ret, struct err *err)
 			found = lives_as(e->d_name, uid);
 	closedir(d);
 	*ret = found;
+	return 0;
+}
+
+static int await_child(pid_t pid, int *ret_status, struct err *err)
+{
+	while (waitpid(pid, ret_status, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(err, ERR_operation_failed, errno, "cannot wait for a child");
+	return 0;
+}
+
+/* Does the kernel count processes of the uid, zombies too? A child without room for any beside it
+ * takes the uid, and then cannot execute: execve(2), EAGAIN. It costs the same on a host with
+ * thousands of processes. A kernel older than 5.14 always says so. */
+static int is_counted(uid_t uid, bool *ret, struct err *err)
+{
+	static const struct rlimit no_room = { 0, 0 };
+	static char *const nothing[] = { NULL };
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot fork");
+	if (pid == 0) {
+		fd_close_all_but(NULL, 0);
+		if (setrlimit(RLIMIT_NPROC, &no_room) < 0 ||
+			syscall(SYS_setresuid, uid, uid, uid) < 0)
+			_exit(1);
+		syscall(SYS_execveat, -1, "", nothing, nothing, AT_EMPTY_PATH);
+		_exit(errno == EAGAIN);
+	}
+	if (await_child(pid, &status, err) < 0)
+		return -1;
+	*ret = status != 0;
+	return 0;
+}
+
+int uid_alive(uid_t uid, bool *ret, struct err *err)
+{
+	bool counted;
+
+	if (is_counted(uid, &counted, err) < 0)
+		return -1;
+	if (counted)
+		return find_in_proc(uid, ret, err);
+	*ret = false;
 	return 0;
 }
 
@@ -71,9 +119,8 @@ static int kill_all_as(uid_t uid, struct err *err)
 			_exit(1);
 		_exit(kill(-1, SIGKILL) < 0 && errno != ESRCH);
 	}
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_sys(err, ERR_operation_failed, errno, "cannot wait for a child");
+	if (await_child(pid, &status, err) < 0)
+		return -1;
 	/* Its fellows may kill it before it is done: then it is tried again. */
 	if (WIFSIGNALED(status) || WEXITSTATUS(status) == 0)
 		return 0;

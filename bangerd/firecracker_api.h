@@ -8,7 +8,8 @@
  * Errors of all calls: operation_failed, no_space, busy or unavailable when Firecracker refuses,
  * with its own reason cleaned ("Firecracker refused the root drive: …"); unavailable when it is
  * gone; protocol when it answers nonsense; timeout ("Firecracker does not answer (PUT
- * /drives/root, 5 s)") and cancelled. After the last four the connection is of no more use.
+ * /drives/root, 5 s)") and cancelled. The connection is of no more use after unavailable, timeout
+ * and cancelled, nor after a reply that is not HTTP as http_message.h has it.
  */
 #include <stdbool.h>
 

@@ -10,6 +10,7 @@
 
 #include "bangerd/call.h"
 #include "bangerd/disk.h"
+#include "bangerd/host.h"
 #include "bangerd/images.h"
 #include "bangerd/kernels.h"
 #include "bangerd/vm_check.h"
@@ -177,6 +178,7 @@ static int do_launch(void *ctx, struct err *err)
 		.kernel = s->kernel.vmlinux,
 		.initramfs = s->kernel.initramfs,
 		.disk = s->disk.fd,
+		.firecracker_version = s->vms->services->host->status.firecracker_version.s,
 		.disk_bandwidth = settings->vmm_disk_bandwidth,
 		.disk_ops = settings->vmm_disk_ops,
 		.net_bandwidth = settings->vmm_net_bandwidth,

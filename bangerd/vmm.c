@@ -8,6 +8,7 @@ const struct vmm_ops *vmm_ops_of(enum vmm_kind kind)
 {
 	static const struct vmm_ops *const drivers[vmm_kind__count] = {
 		[vmm_kind_qemu] = &vmm_qemu,
+		[vmm_kind_firecracker] = &vmm_firecracker,
 	};
 
 	return (unsigned)kind < vmm_kind__count ? drivers[kind] : NULL;

@@ -36,6 +36,7 @@ struct vmm_machine {
 	enum accel accel; /* kvm or tcg */
 	mac mac;	  /* of the guest's interface */
 	int kernel, initramfs, disk;
+	const char *firecracker_version; /* its program's, as banger-netd read it */
 	/* A second, 0: no limit. Bytes, operations, bytes in each direction, bytes. Drivers of
 	 * VMMs that cannot limit leave them. */
 	uint64_t disk_bandwidth, disk_ops, net_bandwidth, console_rate;
@@ -81,7 +82,7 @@ struct vmm_ops {
 	int (*port)(const struct vmm *v, unsigned port, int *ret_fd, struct err *err);
 };
 
-extern const struct vmm_ops vmm_qemu;
+extern const struct vmm_ops vmm_qemu, vmm_firecracker;
 
 /* The driver of that kind; NULL for auto. */
 const struct vmm_ops *vmm_ops_of(enum vmm_kind kind);

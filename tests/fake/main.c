@@ -91,7 +91,7 @@ int main(int argc, char **argv)
 		return fail(&err, EXIT_GENERIC);
 	log_line(LOG_LINE_INFO, "Running Firecracker v%s", behaviour.version);
 	if (loop_init(&err) < 0 ||
-		machine_init(&machine, a.id, behaviour.none ? &engine_none : &engine_none, &err) <
+		machine_init(&machine, a.id, behaviour.none ? &engine_none : &engine_qemu, &err) <
 			0 ||
 		serve(&a, &machine, &err) < 0)
 		return fail(&err, EXIT_GENERIC);

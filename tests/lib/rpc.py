@@ -121,10 +121,22 @@ def call(method, params=None, fds=(), path=None, timeout=60.0):
         return rpc.call(method, params, fds)
 
 
-def wait_ready(path, seconds):
-    """Wait until the daemon answers ping; False when it does not in time."""
+def has_ended(pid_file):
+    """Whether the process that wrote its pid there is gone; one that did not yet is to come."""
+    try:
+        with open(pid_file, encoding="ascii") as file:
+            os.kill(int(file.read()), 0)
+    except (FileNotFoundError, ValueError):
+        return False
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def wait_ready(path, seconds, pid_file=None):
+    """Wait until the daemon answers ping; False when it does not in time, or has ended."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while time.monotonic() < end and not (pid_file and has_ended(pid_file)):
         try:
             call("ping", path=path, timeout=5.0)
             return True
@@ -134,10 +146,10 @@ def wait_ready(path, seconds):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 4 and sys.argv[1] == "wait":
-        sys.exit(0 if wait_ready(sys.argv[2], float(sys.argv[3])) else 1)
+    if len(sys.argv) in (4, 5) and sys.argv[1] == "wait":
+        sys.exit(0 if wait_ready(sys.argv[2], float(sys.argv[3]), *sys.argv[4:]) else 1)
     if len(sys.argv) in (3, 4) and sys.argv[1] == "call":
         parameters = json.loads(sys.argv[3]) if len(sys.argv) == 4 else None
         print(json.dumps(call(sys.argv[2], parameters), indent=1))
         sys.exit(0)
-    sys.exit(f"usage: {sys.argv[0]} wait SOCKET SECONDS | call METHOD [PARAMS]")
+    sys.exit(f"usage: {sys.argv[0]} wait SOCKET SECONDS [PID-FILE] | call METHOD [PARAMS]")
