@@ -106,6 +106,8 @@ static bool take(const char *name, char *value)
 	}
 	if (str_eq(name, "late"))
 		return to_ms(value, &behaviour.late_ms);
+	if (str_eq(name, "stamps"))
+		return value && str_copy(behaviour.stamps, sizeof(behaviour.stamps), value);
 	if (str_eq(name, "console"))
 		return value && str_to_size(value, &behaviour.console_bytes);
 	if (str_eq(name, "vsock") && value && find(manners, VSOCK__count, value, &i)) {

@@ -10,6 +10,7 @@
  *   nosocket            run, but never make the API socket
  *   late=MS             make the API socket that late
  *   vsock=HOW           engine none: refuse, junk, close (behind OK), silent, flood
+ *   stamps=FILE         when what happened: stamps.h
  *   console=BYTES       engine none: as much on stdout once started
  *
  * and for requests, WHAT being "METHOD /path" (its beginning is enough), "#N" (the Nth request of
@@ -64,6 +65,7 @@ struct behaviour {
 	uint32_t late_ms;
 	enum vsock_manner vsock;
 	uint64_t console_bytes;
+	char stamps[64]; /* "": none */
 };
 
 extern struct behaviour behaviour;

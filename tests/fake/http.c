@@ -15,6 +15,7 @@
 #include "tests/fake/api.h"
 #include "tests/fake/http_reply.h"
 #include "tests/fake/loop.h"
+#include "tests/fake/stamps.h"
 
 #define CONNECTIONS 10
 #define BODY_MAX    51200
@@ -27,6 +28,7 @@ struct connection {
 	size_t url_len, body_len;
 	const char *problem; /* why the parser was stopped */
 	struct http_out out;
+	uint64_t busy_since; /* when what is being parsed was there */
 };
 
 static struct {
@@ -134,6 +136,11 @@ static int on_complete(http_parser *p)
 	http_effects(method, path, ++server.requests, &e);
 	if (http_before(&e, &r))
 		api_answer(server.machine, method, path, c->body, c->body_len, &r);
+	if (server.machine->state == MACHINE_RUNNING) {
+		stamps_note(STAMP_START);
+		stamps_busy_since(c->busy_since);
+		stamps_write();
+	}
 	http_put_reply(&c->out, &e, &r);
 	reply_finish(&r);
 	return 0;
@@ -182,9 +189,12 @@ static bool take(struct connection *c)
 		return errno == EAGAIN || errno == EINTR;
 	if (n == 0)
 		return false;
+	stamps_note(STAMP_FIRST);
+	c->busy_since = stamps_now();
 	if (http_parser_execute(&c->parser, &settings, buf, (size_t)n) != (size_t)n ||
 		HTTP_PARSER_ERRNO(&c->parser) != HPE_OK)
 		refuse(c);
+	stamps_busy_since(c->busy_since);
 	return true;
 }
 

@@ -22,6 +22,7 @@
 #include "tests/fake/log.h"
 #include "tests/fake/loop.h"
 #include "tests/fake/machine.h"
+#include "tests/fake/stamps.h"
 
 #define BACKLOG 128
 
@@ -53,6 +54,7 @@ static int serve(const struct args *a, struct machine *m, struct err *err)
 	}
 	nanosleep(&late, NULL);
 	fd = listen_api(a->api_sock, err);
+	stamps_note(STAMP_SOCKET);
 	if (fd < 0 || http_start(fd, m, err) < 0)
 		return -1;
 	log_line(LOG_LINE_INFO, "API server started.");
@@ -73,6 +75,7 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	struct args a;
 
+	stamps_note(STAMP_BEGIN);
 	if (behaviour_init(&err) < 0)
 		return fail(&err, EXIT_GENERIC);
 	if (args_parse(argc, argv, &a, &err) < 0)
