@@ -9,32 +9,13 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "banger-netd/qemu_argv.h"
 #include "common/fd.h"
 #include "common/str.h"
 
-static const char *const source_paths[JAIL_SOURCE__count] = {
-	[JAIL_SOURCE_USR] = "/usr",
-	[JAIL_SOURCE_LIB] = "/lib",
-	[JAIL_SOURCE_LIB64] = "/lib64",
-	[JAIL_SOURCE_LD_CACHE] = "/etc/ld.so.cache",
-};
-
-/* Where each goes, beneath the root. */
-static const char *const target_paths[JAIL_SOURCE__count] = {
-	[JAIL_SOURCE_USR] = "usr",
-	[JAIL_SOURCE_LIB] = "lib",
-	[JAIL_SOURCE_LIB64] = "lib64",
-	[JAIL_SOURCE_LD_CACHE] = "etc/ld.so.cache",
-	[JAIL_SOURCE_KERNEL] = QEMU_KERNEL + 1,
-	[JAIL_SOURCE_INITRAMFS] = QEMU_INITRAMFS + 1,
-};
-
-/* A detached, read-only copy of the mount at `path` beneath dirfd, that mount alone. */
+/* A detached copy of the mount at `path` beneath dirfd, that mount alone. */
 static int clone_mount(int dirfd, const char *path, uint64_t attributes, int *ret)
 {
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
-					       MOUNT_ATTR_NODEV | attributes };
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | attributes };
 	_cleanup_fd_ int fd =
 		open_tree(dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 
@@ -44,42 +25,58 @@ static int clone_mount(int dirfd, const char *path, uint64_t attributes, int *re
 	return 0;
 }
 
-static int open_host_source(enum jail_source i, struct jail_sources *s, struct err *err)
+static int open_host_source(const char *path, int *ret, struct err *err)
 {
-	const char *path = source_paths[i];
 	struct stat st;
 
-	if (lstat(path, &st) < 0 && errno == ENOENT && i != JAIL_SOURCE_USR)
-		return 0;
+	if (lstat(path, &st) < 0) {
+		if (errno == ENOENT) /* as /lib64 elsewhere */
+			return 0;
+		return err_sys(err, ERR_operation_failed, errno, "cannot look at %s", path);
+	}
 	if (S_ISLNK(st.st_mode)) /* made again as a link */
 		return 0;
-	if (clone_mount(AT_FDCWD, path, 0, &s->fd[i]) < 0)
+	if (clone_mount(AT_FDCWD, path, MOUNT_ATTR_RDONLY, ret) < 0)
 		return err_sys(
 			err, ERR_operation_failed, errno, "cannot copy the mount of %s", path);
 	return 0;
 }
 
-int jail_sources_open(
-	int kernel, int initramfs, bool kvm, struct jail_sources *ret, struct err *err)
+static int open_source(const struct jail_item *item, const int *files, int *ret, struct err *err)
 {
-	_cleanup_(jail_sources_close) struct jail_sources s = JAIL_SOURCES_INIT;
-	struct stat st;
+	uint64_t attributes = MOUNT_ATTR_NOEXEC;
 
-	for (enum jail_source i = 0; i < JAIL_SOURCE_KERNEL; i++)
-		if (open_host_source(i, &s, err) < 0)
-			return -1;
-	if (clone_mount(kernel, "", MOUNT_ATTR_NOEXEC, &s.fd[JAIL_SOURCE_KERNEL]) < 0 ||
-		clone_mount(initramfs, "", MOUNT_ATTR_NOEXEC, &s.fd[JAIL_SOURCE_INITRAMFS]) < 0)
+	if (item->kind == JAIL_HOST)
+		return open_host_source(item->path, ret, err);
+	if (item->kind != JAIL_READ && item->kind != JAIL_WRITE)
+		return 0;
+	if (item->kind == JAIL_READ)
+		attributes |= MOUNT_ATTR_RDONLY;
+	if (clone_mount(files[item->file], "", attributes, ret) < 0)
 		return err_sys(err, ERR_operation_failed, errno,
-			"cannot mount the kernel or initramfs in a jail");
-	if (kvm) {
-		if (stat("/dev/kvm", &st) < 0)
-			return err_sys(err, ERR_unavailable, errno, "cannot find /dev/kvm");
-		s.kvm = true;
-		s.kvm_device = st.st_rdev;
-	}
+			"cannot mount the VM's %s in its jail", item->path + 1);
+	return 0;
+}
+
+static bool is_in(const struct jail_item *item, unsigned with)
+{
+	return (item->needs & ~with) == 0;
+}
+
+int jail_sources_open(const struct jail_layout *layout, unsigned with,
+	const int files[JAIL_FILE__count], struct jail_sources *ret, struct err *err)
+{
+	_cleanup_(jail_sources_close) struct jail_sources s;
+
+	for (size_t i = 0; i < JAIL_ITEMS_MAX; i++)
+		s.fd[i] = -1;
+	for (size_t i = 0; i < layout->n; i++)
+		if (is_in(&layout->items[i], with) &&
+			open_source(&layout->items[i], files, &s.fd[i], err) < 0)
+			return -1;
 	*ret = s;
-	s = (struct jail_sources)JAIL_SOURCES_INIT;
+	for (size_t i = 0; i < JAIL_ITEMS_MAX; i++)
+		s.fd[i] = -1;
 	return 0;
 }
 
@@ -95,44 +92,64 @@ static int touch(const char *path)
 	return fd < 0 ? -1 : 0;
 }
 
-static int attach(const struct jail_sources *src, enum jail_source i)
+static int attach(int source, const char *target)
+{
+	struct stat st;
+
+	if (fstat(source, &st) < 0)
+		return -1;
+	if ((S_ISDIR(st.st_mode) ? mkdir(target, 0755) : touch(target)) < 0)
+		return -1;
+	return move_mount(source, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
+}
+
+/* What is absent on the host, or a link into /usr. */
+static int copy_link(const char *path)
 {
 	char link[256];
-	ssize_t n;
+	ssize_t n = readlink(path, link, sizeof(link) - 1);
 
-	if (src->fd[i] >= 0) {
-		bool dir = i <= JAIL_SOURCE_LIB64;
-
-		if ((dir ? mkdir(target_paths[i], 0755) : touch(target_paths[i])) < 0)
-			return -1;
-		return move_mount(
-			src->fd[i], "", AT_FDCWD, target_paths[i], MOVE_MOUNT_F_EMPTY_PATH);
-	}
-	/* Absent on the host, or a link into /usr. */
-	n = source_paths[i] ? readlink(source_paths[i], link, sizeof(link) - 1) : -1;
-	if (n <= 0)
+	if (n < 0 && errno == ENOENT)
 		return 0;
+	if (n <= 0)
+		return -1;
 	link[n] = '\0';
-	return symlink(link, target_paths[i]);
+	return symlink(link, path + 1);
 }
 
-static int make_device(const char *path, mode_t mode, dev_t dev, uid_t owner)
+static int make_node(const struct jail_item *item, uid_t uid)
 {
-	if (mknodat(AT_FDCWD, path, S_IFCHR | mode, dev) < 0 || chmod(path, mode) < 0)
+	bool owned = item->kind == JAIL_OWNED_NODE;
+	const char *path = item->path + 1;
+	mode_t mode = owned ? 0600 : 0666;
+
+	if (mknodat(AT_FDCWD, path, S_IFCHR | mode, makedev(item->major, item->minor)) < 0 ||
+		chmod(path, mode) < 0)
 		return -1;
-	return chown(path, owner, owner);
+	return owned ? chown(path, uid, uid) : 0;
 }
 
-static int make_devices(const struct jail_sources *src, uid_t uid)
+/* The working directory is the new root; "/" is the host's still. */
+static int make_item(const struct jail_item *item, int source, uid_t uid)
 {
-	/* Numbers from Documentation/admin-guide/devices.txt. */
-	if (make_device("dev/null", 0666, makedev(1, 3), 0) < 0 ||
-		make_device("dev/urandom", 0444, makedev(1, 9), 0) < 0)
-		return -1;
-	return src->kvm ? make_device("dev/kvm", 0600, src->kvm_device, uid) : 0;
+	switch (item->kind) {
+	case JAIL_DIR:
+		return mkdir(item->path + 1, 0755);
+	case JAIL_HOST:
+		return source < 0 ? copy_link(item->path) : attach(source, item->path + 1);
+	case JAIL_READ:
+	case JAIL_WRITE:
+		return attach(source, item->path + 1);
+	case JAIL_NODE:
+	case JAIL_OWNED_NODE:
+		return make_node(item, uid);
+	}
+	errno = EINVAL;
+	return -1;
 }
 
-const char *jail_root_enter(const char *mount_point, const struct jail_sources *src, uid_t uid)
+const char *jail_root_enter(const char *mount_point, const struct jail_layout *layout,
+	unsigned with, const struct jail_sources *src, uid_t uid)
 {
 	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
 
@@ -143,13 +160,10 @@ const char *jail_root_enter(const char *mount_point, const struct jail_sources *
 		    "mode=0755,size=64k,nr_inodes=64") < 0 ||
 		chdir(mount_point) < 0)
 		return "mounting its root";
-	if (mkdir("dev", 0755) < 0 || mkdir("etc", 0755) < 0)
-		return "making its directories";
-	for (enum jail_source i = 0; i < JAIL_SOURCE__count; i++)
-		if (attach(src, i) < 0)
-			return "mounting its files";
-	if (make_devices(src, uid) < 0)
-		return "making its devices";
+	for (size_t i = 0; i < layout->n; i++)
+		if (is_in(&layout->items[i], with) &&
+			make_item(&layout->items[i], src->fd[i], uid) < 0)
+			return "making its files";
 	/* pivot_root(2): the old root ends up over the new one, and is taken away. */
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return "entering its root (is the host's root an initramfs?)";

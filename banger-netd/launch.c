@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #include "banger-netd/kvm_probe.h"
+#include "banger-netd/launch_firecracker.h"
 #include "banger-netd/launch_qemu.h"
 #include "banger-netd/limits.h"
 #include "banger-netd/procs.h"
-#include "banger-netd/qemu_probe.h"
+#include "banger-netd/uid_empty.h"
 #include "banger-netd/uid_kill.h"
+#include "banger-netd/vmm_probe.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proto_launch.h"
@@ -26,7 +28,7 @@ struct launch {
 	const struct netd_config *config;
 	struct procs procs;
 	struct kvm_probe kvm;
-	struct qemu_probe qemu;
+	struct vmm_probe qemu, firecracker;
 	struct limits_host *limits;
 };
 
@@ -56,44 +58,98 @@ static int choose_kvm(struct launch *l, enum accel accel, bool *ret, struct err 
 	return 0;
 }
 
-/* The VMM is in no table: it must not stay. */
-static void end_stray(struct proc *p)
+static int check_spawn(
+	struct launch *l, uid_t jail_uid, vm_id vm, const struct vmm_probe *vmm, struct err *err)
 {
-	syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
-	poll(&(struct pollfd){ .fd = p->pidfd, .events = POLLIN }, 1, DEATH_MS);
-	proc_reap(p);
-	fd_closep(&p->pidfd);
-	vmm_log_finish(&p->log);
+	if (!is_jail_uid(l, jail_uid))
+		return err_set(err, ERR_protocol, "%u is no jail's uid", jail_uid);
+	if (procs_find(&l->procs, vm))
+		return err_set(err, ERR_protocol, "VM %s has a VMM already", vm.s);
+	if (vmm->binary.fd < 0)
+		return err_set(err, ERR_unavailable, "%s", vmm->problem.s);
+	return 0;
+}
+
+/* Put a fresh child into the table, whose the child's pidfd and gate, and the log, are then; or end
+ * it. *ret_pidfd is a copy. */
+static int keep(struct launch *l, vm_id vm, struct jail_child *c, struct vmm_log *log,
+	uint64_t *ret_start_time, int *ret_pidfd, struct err *err)
+{
+	struct proc p = { .vm = vm,
+		.pid = c->pid,
+		.pidfd = c->pidfd,
+		.gate = c->gate,
+		.child = true,
+		.log = *log };
+	_cleanup_fd_ int pidfd = fcntl(c->pidfd, F_DUPFD_CLOEXEC, 0);
+	int r;
+
+	if (pidfd < 0)
+		r = err_sys(err, ERR_operation_failed, errno, "cannot copy a pidfd");
+	else
+		r = proc_start_time(p.pid, &p.start_time, err);
+	if (r == 0)
+		r = procs_add(&l->procs, &p, err);
+	if (r < 0) {
+		syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+		poll(&(struct pollfd){ .fd = c->pidfd, .events = POLLIN }, 1, DEATH_MS);
+		proc_reap(&p);
+		proc_finish(&p);
+		return -1;
+	}
+	*ret_start_time = p.start_time;
+	*ret_pidfd = TAKE_FD(pidfd);
+	return 0;
 }
 
 int on_qemu_spawn(struct launch *l, struct launch_qemu_spawn_in *in,
 	struct launch_qemu_spawn_out *out, struct err *err)
 {
-	struct proc p = { .vm = in->vm, .pidfd = -1, .child = true, .log = VMM_LOG_INIT };
+	struct jail_child c = JAIL_CHILD_INIT;
+	struct vmm_log log;
 	bool kvm = false;
 
-	if (!is_jail_uid(l, in->jail_uid))
-		return err_set(err, ERR_protocol, "%u is no jail's uid", in->jail_uid);
-	if (procs_find(&l->procs, in->vm))
-		return err_set(err, ERR_protocol, "VM %s has a VMM already", in->vm.s);
-	if (l->qemu.binary < 0)
-		return err_set(err, ERR_unavailable, "%s", l->qemu.problem.s);
-	if (choose_kvm(l, in->accel, &kvm, err) < 0)
+	if (check_spawn(l, in->jail_uid, in->vm, &l->qemu, err) < 0 ||
+		choose_kvm(l, in->accel, &kvm, err) < 0 ||
+		launch_qemu(l->config, l->qemu.binary.fd, in, kvm, &c, &log, err) < 0)
 		return -1;
-	if (launch_qemu(l->config, l->qemu.binary, in, kvm, &p, err) < 0)
+	out->pid = (uint32_t)c.pid;
+	return keep(l, in->vm, &c, &log, &out->start_time, &out->pidfd, err);
+}
+
+int on_firecracker_spawn(struct launch *l, struct launch_firecracker_spawn_in *in,
+	struct launch_firecracker_spawn_out *out, struct err *err)
+{
+	struct jail_child c = JAIL_CHILD_INIT;
+	struct vmm_log log;
+
+	firecracker_probe_finish(&l->firecracker);
+	if (check_spawn(l, in->jail_uid, in->vm, &l->firecracker, err) < 0 ||
+		launch_firecracker(l->config, &l->firecracker.binary, in, &c, &log, err) < 0)
 		return -1;
-	out->pid = (uint32_t)p.pid;
-	out->start_time = p.start_time;
-	out->pidfd = fcntl(p.pidfd, F_DUPFD_CLOEXEC, 0);
-	if (out->pidfd < 0) {
-		err_sys(err, ERR_operation_failed, errno, "cannot copy a pidfd");
-		end_stray(&p);
+	out->pid = (uint32_t)c.pid;
+	if (keep(l, in->vm, &c, &log, &out->start_time, &out->pidfd, err) < 0) {
+		fd_closep(&c.tun);
+		fd_closep(&c.netlink);
 		return -1;
 	}
-	if (procs_add(&l->procs, &p, err) < 0) {
-		end_stray(&p);
+	out->tun = c.tun;
+	out->netlink = c.netlink;
+	return 0;
+}
+
+int on_process_go(struct launch *l, struct launch_process_go_in *in,
+	struct launch_process_go_out *out, struct err *err)
+{
+	struct proc *p = procs_find(&l->procs, in->vm);
+
+	if (!p || p->gate < 0)
+		return err_set(err, ERR_protocol, "VM %s has no VMM that waits", in->vm.s);
+	if (jail_go(p->gate, p->pid, err) < 0) {
+		procs_remove(&l->procs, in->vm);
 		return -1;
 	}
+	fd_closep(&p->gate);
 	return 0;
 }
 
@@ -105,6 +161,7 @@ int on_process_adopt(struct launch *l, struct launch_process_adopt_in *in,
 		.pid = (pid_t)in->pid,
 		.start_time = in->start_time,
 		.pidfd = -1,
+		.gate = -1,
 		.log = VMM_LOG_INIT };
 	uint64_t start_time;
 
@@ -181,6 +238,14 @@ int on_uid_kill(struct launch *l, struct launch_uid_kill_in *in, struct launch_u
 	return 0;
 }
 
+int on_uid_empty(struct launch *l, struct launch_uid_empty_in *in, struct launch_uid_empty_out *out,
+	struct err *err)
+{
+	if (!is_jail_uid(l, in->jail_uid))
+		return err_set(err, ERR_protocol, "%u is no jail's uid", in->jail_uid);
+	return uid_empty(in->jail_uid, in->dir, err);
+}
+
 int on_uid_check(struct launch *l, struct launch_uid_check_in *in, struct launch_uid_check_out *out,
 	struct err *err)
 {
@@ -202,7 +267,7 @@ int on_qemu_probe(struct launch *l, struct launch_qemu_probe_in *in,
 	struct launch_qemu_probe_out *out, struct err *err)
 {
 	qemu_probe_finish(&l->qemu);
-	out->have_qemu = l->qemu.binary >= 0;
+	out->have_qemu = l->qemu.binary.fd >= 0;
 	out->version = l->qemu.version;
 	out->problem = l->qemu.problem;
 	return 0;
@@ -238,6 +303,16 @@ int on_limits_remove(struct launch *l, struct launch_limits_remove_in *in,
 	return limits_remove(l->limits, in->vm, err);
 }
 
+int on_firecracker_probe(struct launch *l, struct launch_firecracker_probe_in *in,
+	struct launch_firecracker_probe_out *out, struct err *err)
+{
+	firecracker_probe_finish(&l->firecracker);
+	out->have_firecracker = l->firecracker.binary.fd >= 0;
+	out->version = l->firecracker.version;
+	out->problem = l->firecracker.problem;
+	return 0;
+}
+
 static int start(struct launch *l, struct err *err)
 {
 	/* Namespaces and mounts, device nodes and files for others, other uids, signals. */
@@ -248,21 +323,24 @@ static int start(struct launch *l, struct err *err)
 		.mode = l->config->mode,
 		.capabilities = capabilities,
 		.n_capabilities = ARRAY_SIZE(capabilities) };
+	/* The last uid of the range is no VM's. */
+	uid_t spare = l->config->uid_base + l->config->uid_count - 1;
 
 	if (confine_apply(&c, err) < 0)
 		return -1;
 	if (limits_open(&l->limits, err) < 0 || kvm_probe_start(&l->kvm, err) < 0)
 		return -1;
-	/* The last uid of the range is no VM's. */
-	qemu_probe_start(&l->qemu, l->config->qemu, l->config->uid_base + l->config->uid_count - 1);
+	qemu_probe_start(&l->qemu, l->config->qemu, spare);
+	firecracker_probe_start(&l->firecracker, l->config->firecracker, spare);
 	return 0;
 }
 
 int launch_main(int socket, const struct netd_config *config)
 {
-	struct launch l = {
-		.config = config, .kvm = { .pipe = -1 }, .qemu = { .binary = -1, .pipe = -1 }
-	};
+	struct launch l = { .config = config,
+		.kvm = { .pipe = -1 },
+		.qemu = VMM_PROBE_INIT,
+		.firecracker = VMM_PROBE_INIT };
 	struct err err = ERR_INIT;
 	struct ipc *ch = NULL;
 	int r = -1;
@@ -273,7 +351,8 @@ int launch_main(int socket, const struct netd_config *config)
 	if (r < 0)
 		log_error("%s", err.msg);
 	kvm_probe_cancel(&l.kvm);
-	qemu_probe_cancel(&l.qemu);
+	vmm_probe_cancel(&l.qemu);
+	vmm_probe_cancel(&l.firecracker);
 	procs_finish(&l.procs);
 	limits_close(l.limits);
 	ipc_close(ch);

@@ -3,21 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "banger-netd/jail.h"
 #include "banger-netd/qemu_argv.h"
 #include "common/fd.h"
 #include "common/str.h"
-
-/* Of QEMU beyond the guest's memory: its own, TCG's buffer of 1 GiB, stacks and arenas of threads,
- * mapped rather than used. */
-#define ADDRESS_SPACE_EXTRA (6ULL << 30)
 
 #define N_FDS	  (QEMU_FD_END - 3)
 #define N_SOCKETS (QEMU_FD_END - QEMU_FD_QMP)
@@ -61,10 +54,24 @@ static int bind_sockets(int rundir, gid_t group, int *fds, struct err *err)
 	return 0;
 }
 
+static const struct jail_item items[] = {
+	{ JAIL_DIR, 0, "/dev", 0, 0, 0 },
+	{ JAIL_DIR, 0, "/etc", 0, 0, 0 },
+	{ JAIL_HOST, 0, "/usr", 0, 0, 0 },
+	{ JAIL_HOST, 0, "/lib", 0, 0, 0 },
+	{ JAIL_HOST, 0, "/lib64", 0, 0, 0 },
+	{ JAIL_HOST, 0, "/etc/ld.so.cache", 0, 0, 0 },
+	{ JAIL_READ, 0, QEMU_KERNEL, JAIL_FILE_KERNEL, 0, 0 },
+	{ JAIL_READ, 0, QEMU_INITRAMFS, JAIL_FILE_INITRAMFS, 0, 0 },
+	JAIL_DEVICES,
+};
+
+static const struct jail_layout layout = { items, ARRAY_SIZE(items) };
+
 /* fds: disk, tap (the caller's), then the sockets. */
 static int spawn(const struct netd_config *config, int binary,
-	const struct launch_qemu_spawn_in *in, bool kvm, const int *fds, int stdio, struct proc *p,
-	struct err *err)
+	const struct launch_qemu_spawn_in *in, bool kvm, const int *fds, int log,
+	struct jail_child *ret, struct err *err)
 {
 	const struct qemu_machine machine = { in->vm, in->vcpus, in->memory, kvm, in->tsc_khz,
 		in->mac };
@@ -73,12 +80,14 @@ static int spawn(const struct netd_config *config, int binary,
 	struct stat disk;
 	struct jail jail = { .mount_point = config->run_dir,
 		.uid = in->jail_uid,
-		.kvm = kvm,
+		.layout = &layout,
+		.with = kvm ? JAIL_WITH_KVM : 0,
+		.files = { in->kernel, in->initramfs, -1, -1 },
+		.profile = CONFINE_qemu,
 		.mode = config->mode,
-		.address_space = ((uint64_t)in->memory << 20) + ADDRESS_SPACE_EXTRA,
-		.kernel = in->kernel,
-		.initramfs = in->initramfs,
-		.stdio = stdio,
+		.umask = 077,
+		.address_space = ((uint64_t)in->memory << 20) + JAIL_ADDRESS_SPACE_EXTRA,
+		.std = { -1, log, log },
 		.fds = fds,
 		.n_fds = N_FDS,
 		.listen = listening,
@@ -93,37 +102,29 @@ static int spawn(const struct netd_config *config, int binary,
 		listening[i] = QEMU_FD_QMP - 3 + i;
 	if (qemu_argv_build(config->qemu, &machine, &argv, err) < 0)
 		return -1;
-	return jail_spawn(&jail, &p->pid, &p->pidfd, err);
+	return jail_spawn(&jail, ret, err);
 }
 
 int launch_qemu(const struct netd_config *config, int binary, const struct launch_qemu_spawn_in *in,
-	bool kvm, struct proc *p, struct err *err)
+	bool kvm, struct jail_child *ret, struct vmm_log *ret_log, struct err *err)
 {
 	int fds[N_FDS] = { in->disk, in->tap };
 	struct vmm_log log = VMM_LOG_INIT;
-	_cleanup_fd_ int stdio = -1;
+	_cleanup_fd_ int writer = -1;
 	int r;
 
 	for (int i = 2; i < N_FDS; i++)
 		fds[i] = -1;
 	r = bind_sockets(in->rundir, config->group, fds + 2, err);
 	if (r == 0)
-		r = vmm_log_open(in->rundir, config->group, &log, &stdio, err);
+		r = vmm_log_open(in->rundir, config->group, &log, &writer, err);
 	if (r == 0)
-		r = spawn(config, binary, in, kvm, fds, stdio, p, err);
+		r = spawn(config, binary, in, kvm, fds, writer, ret, err);
 	fd_close_many(fds + 2, N_SOCKETS);
 	if (r < 0) {
 		vmm_log_finish(&log);
 		return -1;
 	}
-	p->log = log;
-	/* It is our child: even dead it is there until it is reaped. */
-	if (proc_start_time(p->pid, &p->start_time, err) < 0) {
-		kill(p->pid, SIGKILL);
-		waitpid(p->pid, NULL, 0);
-		fd_closep(&p->pidfd);
-		vmm_log_finish(&p->log);
-		return -1;
-	}
+	*ret_log = log;
 	return 0;
 }

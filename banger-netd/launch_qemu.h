@@ -3,11 +3,12 @@
 #include <stdbool.h>
 
 #include "banger-netd/config.h"
-#include "banger-netd/procs.h"
+#include "banger-netd/jail.h"
+#include "banger-netd/vmm_log.h"
 #include "common/proto_launch.h"
 
-/* The jail, sockets, log and command line of a QEMU, and QEMU in it. Fills p's pid, start_time,
- * pidfd and log. On failure no process is left; what was made in the run directory stays netd's to
- * remove. */
+/* QEMU's child in its jail, which waits for jail_go(): the sockets of the VM are bound in
+ * in->rundir by then. `binary` is executed; the fds of `in` stay the caller's. On failure no
+ * process is left; what is in the run directory goes with it. */
 int launch_qemu(const struct netd_config *config, int binary, const struct launch_qemu_spawn_in *in,
-	bool kvm, struct proc *p, struct err *err);
+	bool kvm, struct jail_child *ret, struct vmm_log *ret_log, struct err *err);

@@ -19,20 +19,49 @@ struct link {
 	size_t buf_size;
 };
 
-int link_open(struct link **ret, struct err *err)
+static struct link *new_link(void)
 {
 	struct link *l = calloc(1, sizeof(*l));
 
-	if (l) {
-		l->buf_size = 32768; /* rtnetlink(7): one message of a dump may need it */
-		l->buf = malloc(l->buf_size);
-		l->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!l)
+		return NULL;
+	l->buf_size = 32768; /* rtnetlink(7): one message of a dump may need it */
+	l->buf = malloc(l->buf_size);
+	if (!l->buf) {
+		free(l);
+		return NULL;
 	}
-	if (!l || !l->buf || !l->nl || mnl_socket_bind(l->nl, 0, MNL_SOCKET_AUTOPID) < 0) {
+	return l;
+}
+
+int link_open(struct link **ret, struct err *err)
+{
+	struct link *l = new_link();
+
+	if (l)
+		l->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!l || !l->nl || mnl_socket_bind(l->nl, 0, MNL_SOCKET_AUTOPID) < 0) {
 		int saved = errno;
 
 		link_close(l);
 		return err_sys(err, ERR_operation_failed, saved, "cannot open rtnetlink");
+	}
+	l->portid = mnl_socket_get_portid(l->nl);
+	*ret = l;
+	return 0;
+}
+
+int link_open_socket(int fd, struct link **ret, struct err *err)
+{
+	struct link *l = new_link();
+
+	if (l)
+		l->nl = mnl_socket_fdopen(fd);
+	if (!l || !l->nl) {
+		int saved = errno;
+
+		link_close(l);
+		return err_sys(err, ERR_operation_failed, saved, "cannot use a rtnetlink socket");
 	}
 	l->portid = mnl_socket_get_portid(l->nl);
 	*ret = l;
@@ -203,6 +232,21 @@ int link_add_address(struct link *l, unsigned index, ipv4 address, uint8_t prefi
 	return e ? err_sys(err, ERR_operation_failed, e, "cannot give interface %u its address",
 			   index)
 		 : 0;
+}
+
+/* The socket is not of the namespace that netd is privileged in by birth, but what counts is who
+ * sends, when it sends to an address (netlink(7)): libmnl does. */
+int link_move(struct link *l, const char *name, int netns, struct err *err)
+{
+	struct nlmsghdr *h = link_request(l, RTM_NEWLINK, 0, 0, false);
+	int e;
+
+	mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	mnl_attr_put_u32(h, IFLA_NET_NS_FD, (uint32_t)netns);
+	e = talk(l, h, NULL, NULL);
+	if (e == ENODEV)
+		return err_set(err, ERR_not_found, "there is no interface %s to move", name);
+	return e ? err_sys(err, ERR_operation_failed, e, "cannot move interface %s", name) : 0;
 }
 
 int link_delete(struct link *l, const char *name, struct err *err)

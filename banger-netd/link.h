@@ -18,6 +18,10 @@ struct link_info {
 };
 
 int link_open(struct link **ret, struct err *err);
+
+/* The same for a rtnetlink socket, bound, of another network namespace, where it then looks for
+ * links. Takes the fd on success. */
+int link_open_socket(int fd, struct link **ret, struct err *err);
 void link_close(struct link *l); /* NULL is allowed */
 
 /* 1 and *ret when there is a link of that name, 0 when there is none, -1 on failure. */
@@ -29,6 +33,10 @@ int link_add_bridge(struct link *l, const char *name, mac address, struct err *e
 int link_set_up(struct link *l, unsigned index, struct err *err);
 int link_set_master(struct link *l, unsigned index, unsigned master, struct err *err);
 int link_add_address(struct link *l, unsigned index, ipv4 address, uint8_t prefix, struct err *err);
+
+/* Put a link of `l`'s network namespace, down, into another under the same name. Fails with
+ * not_found when there is none of that name (any more). */
+int link_move(struct link *l, const char *name, int netns, struct err *err);
 
 /* Remove the link of that name; none is fine. */
 int link_delete(struct link *l, const char *name, struct err *err);

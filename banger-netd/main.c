@@ -81,6 +81,7 @@ static int read_config(const struct arguments *a, struct netd_config *ret, struc
 	log_set_level(s.daemon_log_level);
 	str_copy(c.run_dir, sizeof(c.run_dir), s.paths_run_dir.s);
 	str_copy(c.qemu, sizeof(c.qemu), s.vmm_qemu.s);
+	str_copy(c.firecracker, sizeof(c.firecracker), s.vmm_firecracker.s);
 	c.pool = s.net_pool.base;
 	c.pool_prefix = s.net_pool.prefix;
 	c.uid_base = (uid_t)s.jail_uid_base;
@@ -183,6 +184,10 @@ static int open_all(struct netd *n, int launch_fd, struct err *err)
 	if (open_run_dir(n->config.run_dir, &run_dir, err) < 0 ||
 		rundir_open_all(run_dir, n->config.group, &n->rundirs, err) < 0)
 		return -1;
+	n->netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (n->netns < 0)
+		return err_sys(
+			err, ERR_operation_failed, errno, "cannot open the network namespace");
 	if (link_open(&n->link, err) < 0 || nft_open(&n->nft, err) < 0 ||
 		host_boot_id(boot_id, err) < 0)
 		return -1;
@@ -196,6 +201,7 @@ static void close_all(struct netd *n)
 	link_close(n->link);
 	ipc_close(n->launch);
 	fd_closep(&n->rundirs);
+	fd_closep(&n->netns);
 }
 
 static int confine(const struct netd *n, struct err *err)
@@ -225,7 +231,7 @@ static int confine(const struct netd *n, struct err *err)
 
 static int run(const struct arguments *a, struct err *err)
 {
-	struct netd n = { .rundirs = -1 };
+	struct netd n = { .rundirs = -1, .netns = -1 };
 	struct ipc *peer = NULL;
 	int launch_fd = -1, status;
 

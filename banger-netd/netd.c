@@ -36,12 +36,15 @@ int on_host_status(struct netd *n, struct netd_host_status_in *in, struct netd_h
 	const struct launch_qemu_probe_in qemu_in;
 	const struct launch_limits_status_in limits_in;
 	struct launch_limits_status_out limits;
+	const struct launch_firecracker_probe_in firecracker_in;
 	struct launch_kvm_probe_out kvm;
 	struct launch_qemu_probe_out qemu;
+	struct launch_firecracker_probe_out firecracker;
 
 	if (launch_kvm_probe(n->launch, &kvm_in, &kvm, err) < 0 ||
 		launch_qemu_probe(n->launch, &qemu_in, &qemu, err) < 0 ||
-		launch_limits_status(n->launch, &limits_in, &limits, err) < 0)
+		launch_limits_status(n->launch, &limits_in, &limits, err) < 0 ||
+		launch_firecracker_probe(n->launch, &firecracker_in, &firecracker, err) < 0)
 		return -1;
 	out->kvm = kvm.kvm;
 	out->kvm_probe_us = kvm.probe_us;
@@ -53,7 +56,9 @@ int on_host_status(struct netd *n, struct netd_host_status_in *in, struct netd_h
 	out->tsc_khz = host_tsc_khz(&n->tsc);
 	out->pool = n->config.pool;
 	out->pool_prefix = n->config.pool_prefix;
-	text_parse("there is no firecracker", &out->firecracker_problem);
+	out->have_firecracker = firecracker.have_firecracker;
+	out->firecracker_version = firecracker.version;
+	out->firecracker_problem = firecracker.problem;
 	out->qemu_version = qemu.have_qemu ? qemu.version : qemu.problem;
 	return 0;
 }

@@ -18,6 +18,7 @@ struct netd {
 	struct link *link;
 	struct nft *nft;
 	int rundirs;	   /* vm/, of all VMs' run directories */
+	int netns;	   /* the network namespace that all of this is in */
 	uint32_t next_uid; /* offset in the range, random at first: uids come round late */
 	struct host_tsc tsc;
 	bool have_tun, have_nft;
@@ -45,6 +46,12 @@ int netd_network_down(struct netd *n, const struct ledger_row *row, bool keep, s
 
 /* Take a bridge of no VM away; `ctx` is the netd. For idle.h. */
 int netd_bridge_down(void *ctx, uid_t owner, struct err *err);
+
+/* End what lives of a VM, and what limited it. */
+int netd_kill_uid(struct netd *n, vm_id vm, uid_t uid, struct err *err);
+
+/* The run directory, with all that a VMM, which is dead, put there. None is fine. */
+int netd_rundir_remove(struct netd *n, vm_id vm, struct err *err);
 
 /* The leftovers of a VM of which no row could be read. */
 int netd_discard(struct netd *n, vm_id vm, struct err *err);

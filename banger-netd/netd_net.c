@@ -134,22 +134,59 @@ static int bridge_up(struct netd *n, const struct ledger_row *row, bool first, u
 	return 0;
 }
 
+/* Take away a TAP that a VMM made persistent, or an earlier attempt left. */
+static int tap_down(struct netd *n, struct ifname name, struct err *err)
+{
+	struct link_info info;
+	int r = link_find(n->link, name.s, &info, err);
+
+	if (r <= 0 || !str_eq(info.kind, "tun"))
+		return r < 0 ? -1 : 0;
+	return link_delete(n->link, name.s, err);
+}
+
+/* Nothing has the name of a VM's TAP; another's interface is not ours to remove. */
+static int tap_name_free(struct netd *n, struct ifname name, struct err *err)
+{
+	struct link_info info;
+	int r;
+
+	if (tap_down(n, name, err) < 0)
+		return -1;
+	r = link_find(n->link, name.s, &info, err);
+	if (r == 1)
+		return err_set(err, ERR_already_exists,
+			"interface %s is not banger's TAP: rename or remove it", name.s);
+	return r;
+}
+
+/* The TAP, which is in netd's namespace and down, becomes a port of the bridge. */
+static int tap_join(struct netd *n, struct ifname name, unsigned bridge, struct err *err)
+{
+	struct link_info info;
+	int r = link_find(n->link, name.s, &info, err);
+
+	if (r < 0)
+		return -1;
+	if (r == 0 || !str_eq(info.kind, "tun"))
+		return err_set(err, ERR_operation_failed, "TAP %s is gone", name.s);
+	if (no_ipv6(name.s, err) < 0 || link_set_master(n->link, info.index, bridge, err) < 0)
+		return -1;
+	return link_set_up(n->link, info.index, err);
+}
+
 static int tap_up(struct netd *n, const struct ledger_row *row, unsigned bridge, int *ret_tap,
 	struct err *err)
 {
 	struct ifname name = name_tap(row->vm);
 	_cleanup_fd_ int tap = -1;
-	struct link_info info;
-	int r;
 
-	/* One that a VMM made persistent, or an earlier attempt left. */
-	if (link_delete(n->link, name.s, err) < 0 || tap_open(name.s, &tap, err) < 0)
+	if (tap_name_free(n, name, err) < 0)
 		return -1;
-	r = link_find(n->link, name.s, &info, err);
-	if (r <= 0)
-		return r < 0 ? -1 : err_set(err, ERR_operation_failed, "TAP %s is gone", name.s);
-	if (no_ipv6(name.s, err) < 0 || link_set_master(n->link, info.index, bridge, err) < 0 ||
-		link_set_up(n->link, info.index, err) < 0)
+	/* Firecracker's is made where Firecracker is. */
+	if (row->vmm == vmm_kind_firecracker)
+		return 0;
+	if (tap_open(name.s, &tap, err) < 0 || tap_join(n, name, bridge, err) < 0)
 		return -1;
 	*ret_tap = TAKE_FD(tap);
 	return 0;
@@ -171,7 +208,7 @@ int netd_network_down(struct netd *n, const struct ledger_row *row, bool keep, s
 	struct ifname bridge = name_bridge(row->owner);
 	bool stays = left.owner_vms > 0;
 
-	if (link_delete(n->link, name_tap(row->vm).s, err) < 0)
+	if (tap_down(n, name_tap(row->vm), err) < 0)
 		return -1;
 	if (!stays && keep)
 		stays = idle_keep(&n->idle, n->ledger, row->owner, row->subnet);
@@ -194,7 +231,7 @@ static int network_up(struct netd *n, struct ledger_row *row, bool first, struct
 	if (bridge_up(n, row, first, &bridge, err) < 0 || forward_up(n, row, err) < 0 ||
 		netd_firewall(n, NULL, err) < 0)
 		return -1;
-	return row->vmm == vmm_kind_qemu ? tap_up(n, row, bridge, &row->tap, err) : 0;
+	return tap_up(n, row, bridge, &row->tap, err);
 }
 
 int on_tap_create(struct netd *n, struct netd_tap_create_in *in, struct netd_tap_create_out *out,
@@ -229,5 +266,62 @@ int on_tap_create(struct netd *n, struct netd_tap_create_in *in, struct netd_tap
 	out->address = name_address(&n->config, in->subnet, in->host);
 	out->gateway = name_address(&n->config, in->subnet, NAME_GATEWAY_HOST);
 	out->prefix = NAME_PREFIX;
+	return 0;
+}
+
+/* Out of the VMM's namespace, by a socket that is in there, and onto the bridge. */
+static int attach(
+	struct netd *n, const struct ledger_row *row, struct link *inside, struct err *err)
+{
+	struct ifname name = name_tap(row->vm), bridge = name_bridge(row->owner);
+	struct err undo = ERR_INIT;
+	struct link_info info;
+	int r = link_find(n->link, bridge.s, &info, err);
+
+	if (r < 0)
+		return -1;
+	if (r == 0)
+		return err_set(err, ERR_operation_failed, "bridge %s is gone", bridge.s);
+	if (tap_name_free(n, name, err) < 0)
+		return -1;
+	if (link_move(inside, name.s, n->netns, err) < 0)
+		return err_wrap(err, "VM %s has no TAP that could be attached", row->vm.s);
+	if (tap_join(n, name, info.index, err) < 0) {
+		tap_down(n, name, &undo);
+		return -1;
+	}
+	return 0;
+}
+
+int on_tap_attach(struct netd *n, struct netd_tap_attach_in *in, struct netd_tap_attach_out *out,
+	struct err *err)
+{
+	struct ledger_row *row, attached;
+	struct err undo = ERR_INIT;
+	struct link *inside;
+	int r;
+
+	if (netd_gate(n, netd_msg_tap_attach, in->vm, &row, err) < 0)
+		return -1;
+	if (row->attached)
+		return err_set(err, ERR_protocol, "VM %s has its TAP on its bridge", in->vm.s);
+	if (row->inside < 0)
+		return err_set(err, ERR_operation_failed,
+			"the way to the TAP of VM %s is gone, used once or with an earlier "
+			"banger-netd: release it",
+			in->vm.s);
+	if (link_open_socket(row->inside, &inside, err) < 0)
+		return -1;
+	row->inside = -1; /* the link's now, and gone with it: there is one try */
+	r = attach(n, row, inside, err);
+	link_close(inside);
+	if (r < 0)
+		return -1;
+	attached = *row;
+	attached.attached = true;
+	if (ledger_put(n->ledger, &attached, err) < 0) {
+		tap_down(n, name_tap(in->vm), &undo);
+		return -1;
+	}
 	return 0;
 }

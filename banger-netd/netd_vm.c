@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "banger-netd/fd_check.h"
 #include "banger-netd/names.h"
 #include "banger-netd/netd.h"
 #include "banger-netd/procs.h"
@@ -57,8 +56,7 @@ static int pick_uid(struct netd *n, uid_t *ret, struct err *err)
 	return err_set(err, ERR_quota_exceeded, "all %u jail uids are in use", count);
 }
 
-/* End what lives of a VM, and what limited it. */
-static int kill_uid(struct netd *n, vm_id vm, uid_t uid, struct err *err)
+int netd_kill_uid(struct netd *n, vm_id vm, uid_t uid, struct err *err)
 {
 	const struct launch_uid_kill_in in = { .vm = vm, .jail_uid = uid };
 	const struct launch_limits_remove_in limits_in = { .vm = vm };
@@ -85,94 +83,6 @@ int on_vm_reserve(struct netd *n, struct netd_vm_reserve_in *in, struct netd_vm_
 	if (pick_uid(n, &row.jail_uid, err) < 0 || ledger_put(n->ledger, &row, err) < 0)
 		return -1;
 	out->jail_uid = row.jail_uid;
-	return 0;
-}
-
-static int check_files(const struct netd *n, const struct netd_qemu_launch_in *in, struct err *err)
-{
-	gid_t group = n->config.group;
-
-	if (fd_check_boot_file(in->kernel, "kernel", group, err) < 0 ||
-		fd_check_boot_file(in->initramfs, "initramfs", group, err) < 0)
-		return -1;
-	return fd_check_disk(in->disk, group, err);
-}
-
-/* Ask launch; the VMM runs, or nothing of it is left but the run directory. */
-static int spawn(struct netd *n, const struct netd_qemu_launch_in *in, const struct ledger_row *row,
-	int rundir, struct launch_qemu_spawn_out *ret, struct err *err)
-{
-	const struct launch_qemu_spawn_in spawn_in = {
-		.vm = in->vm,
-		.jail_uid = row->jail_uid,
-		.vcpus = in->vcpus,
-		.memory = in->memory,
-		.accel = in->accel,
-		.tsc_khz = host_tsc_khz(&n->tsc),
-		.mac = row->mac,
-		.kernel = in->kernel,
-		.initramfs = in->initramfs,
-		.disk = in->disk,
-		.tap = row->tap,
-		.rundir = rundir,
-	};
-
-	return launch_qemu_spawn(n->launch, &spawn_in, ret, err);
-}
-
-static int limit(struct netd *n, const struct netd_qemu_launch_in *in, struct err *err)
-{
-	const struct launch_limits_place_in limits_in = { .vm = in->vm,
-		.vcpus = in->vcpus,
-		.memory = in->memory,
-		.vmm = vmm_kind_qemu,
-		.accel = in->accel };
-	struct launch_limits_place_out limits_out;
-
-	return launch_limits_place(n->launch, &limits_in, &limits_out, err);
-}
-
-int on_qemu_launch(struct netd *n, struct netd_qemu_launch_in *in, struct netd_qemu_launch_out *out,
-	struct err *err)
-{
-	_cleanup_fd_ int rundir = -1, pidfd = -1;
-	struct launch_qemu_spawn_out spawned;
-	struct ledger_row *row, running;
-	struct err undo = ERR_INIT;
-
-	if (netd_gate(n, netd_msg_qemu_launch, in->vm, &row, err) < 0)
-		return -1;
-	if (row->vmm != vmm_kind_qemu)
-		return err_set(err, ERR_protocol, "VM %s is not QEMU's", in->vm.s);
-	if (check_files(n, in, err) < 0)
-		return -1;
-	if (row->tap < 0)
-		return err_set(err, ERR_operation_failed,
-			"the TAP of VM %s went with an earlier banger-netd: release it", in->vm.s);
-	if (rundir_create(n->rundirs, in->vm, n->config.group, &rundir, err) < 0)
-		return -1;
-	if (spawn(n, in, row, rundir, &spawned, err) < 0) {
-		rundir_remove(n->rundirs, in->vm, &undo);
-		return -1;
-	}
-	pidfd = spawned.pidfd;
-	running = *row;
-	running.state = ledger_state_running;
-	running.pid = (pid_t)spawned.pid;
-	running.start_time = spawned.start_time;
-	running.attached = true;
-	running.tap = -1; /* the VMM has it now, alone */
-	if (limit(n, in, err) < 0 || ledger_put(n->ledger, &running, err) < 0) {
-		if (kill_uid(n, in->vm, row->jail_uid, &undo) == 0)
-			rundir_remove(n->rundirs, in->vm, &undo);
-		return -1;
-	}
-	log_info("VM %s runs: pid %u, uid %u", in->vm.s, spawned.pid, running.jail_uid);
-	out->pid = spawned.pid;
-	out->start_time = spawned.start_time;
-	out->pidfd = TAKE_FD(pidfd);
-	out->rundir = TAKE_FD(rundir);
-	out->jail_uid = running.jail_uid;
 	return 0;
 }
 
@@ -260,21 +170,36 @@ int on_vm_release(struct netd *n, struct netd_vm_release_in *in, struct netd_vm_
 		return -1;
 	if (!row)
 		return 0;
-	if (kill_uid(n, in->vm, row->jail_uid, err) < 0)
+	if (netd_kill_uid(n, in->vm, row->jail_uid, err) < 0)
 		return -1;
 	if (ledger_row_has_network(row) && netd_network_down(n, row, true, err) < 0)
 		return -1;
-	if (rundir_remove(n->rundirs, in->vm, err) < 0 || ledger_remove(n->ledger, in->vm, err) < 0)
+	if (netd_rundir_remove(n, in->vm, err) < 0 || ledger_remove(n->ledger, in->vm, err) < 0)
 		return -1;
 	log_info("VM %s is gone", in->vm.s);
 	return 0;
+}
+
+/* What a VMM put into its own directory only its own uid can take away for certain. */
+int netd_rundir_remove(struct netd *n, vm_id vm, struct err *err)
+{
+	struct launch_uid_empty_in in;
+	struct launch_uid_empty_out out;
+	_cleanup_fd_ int dir = -1;
+
+	if (rundir_vmm_open(n->rundirs, vm, &dir, &in.jail_uid, err) < 0)
+		return -1;
+	in.dir = dir;
+	if (dir >= 0 && launch_uid_empty(n->launch, &in, &out, err) < 0)
+		return -1;
+	return rundir_remove(n->rundirs, vm, err);
 }
 
 int netd_discard(struct netd *n, vm_id vm, struct err *err)
 {
 	if (link_delete(n->link, name_tap(vm).s, err) < 0)
 		return -1;
-	return rundir_remove(n->rundirs, vm, err);
+	return netd_rundir_remove(n, vm, err);
 }
 
 int on_vm_next(

@@ -12,9 +12,10 @@
 #include "common/fd.h"
 #include "common/str.h"
 
-static void proc_finish(struct proc *p)
+void proc_finish(struct proc *p)
 {
 	fd_closep(&p->pidfd);
+	fd_closep(&p->gate);
 	vmm_log_finish(&p->log);
 }
 

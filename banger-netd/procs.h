@@ -15,6 +15,7 @@ struct proc {
 	pid_t pid;
 	uint64_t start_time;
 	int pidfd;
+	int gate;   /* of a child that waits to become the VMM (jail.h), else -1 */
 	bool child; /* ours to reap */
 	bool reaped;
 	uint32_t status; /* as waitpid(2) gives it, once reaped */
@@ -31,6 +32,8 @@ int procs_add(struct procs *ps, const struct proc *p, struct err *err);
 struct proc *procs_find(struct procs *ps, vm_id vm); /* NULL: none */
 void procs_remove(struct procs *ps, vm_id vm);	     /* closes its fds; none is fine */
 void procs_finish(struct procs *ps);
+
+void proc_finish(struct proc *p); /* closes its fds */
 
 /* Field 22 of /proc/PID/stat (proc(5)); fails with not_found when there is no such process. */
 int proc_start_time(pid_t pid, uint64_t *ret, struct err *err);

@@ -4,11 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/jail_paths.h"
 #include "common/str.h"
 
 /* Root's, and its group as it should be. */
@@ -65,6 +67,39 @@ int rundir_open(int all, vm_id vm, int *ret_fd, struct err *err)
 	return 0;
 }
 
+int rundir_vmm_create(int rundir, gid_t group, struct err *err)
+{
+	_cleanup_fd_ int fd = -1;
+
+	if (make_dir(rundir, JAIL_RUN_HOST, group, &fd, err) < 0)
+		return -1;
+	/* With the group's bit: what the VMM makes there is bangerd's group's. */
+	if (fchmod(fd, 02770) < 0)
+		return err_sys(
+			err, ERR_operation_failed, errno, "cannot prepare the VMM's run directory");
+	return 0;
+}
+
+int rundir_vmm_open(int all, vm_id vm, int *ret_fd, uid_t *ret_uid, struct err *err)
+{
+	_cleanup_fd_ int rundir = fd_open_beneath(all, vm.s, O_PATH | O_DIRECTORY, 0), fd = -1;
+	struct stat st;
+
+	if (rundir >= 0)
+		fd = openat(rundir, JAIL_RUN_HOST, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* Whatever else is there, rundir_remove() sees to it. */
+	if (fd < 0)
+		return 0;
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, ERR_operation_failed, errno,
+			"cannot look at the run directory of VM %s", vm.s);
+	if (st.st_uid == 0)
+		return 0;
+	*ret_fd = TAKE_FD(fd);
+	*ret_uid = st.st_uid;
+	return 0;
+}
+
 /* The name of one entry of the directory, or false when it is empty. Read anew for each, so that
  * what is removed meanwhile does not matter. */
 static bool first_entry(int dirfd, char *name, size_t cap)
@@ -85,18 +120,40 @@ static bool first_entry(int dirfd, char *name, size_t cap)
 	return found;
 }
 
+static int remove_entries(int dirfd, char name[NAME_MAX + 1])
+{
+	while (first_entry(dirfd, name, NAME_MAX + 1))
+		if (unlinkat(dirfd, name, 0) < 0)
+			return -1;
+	return 0;
+}
+
+/* A directory of root's, with files in it at most. */
+static int remove_subdirectory(int dirfd, const char *name)
+{
+	_cleanup_fd_ int fd = fd_open_beneath(dirfd, name, O_RDONLY | O_DIRECTORY, 0);
+	char inner[NAME_MAX + 1];
+
+	/* It may be another's, and empty. */
+	if (fd >= 0 && remove_entries(fd, inner) < 0)
+		return -1;
+	return unlinkat(dirfd, name, AT_REMOVEDIR);
+}
+
 int rundir_remove(int all, vm_id vm, struct err *err)
 {
-	_cleanup_fd_ int fd = fd_open_beneath(all, vm.s, O_RDONLY | O_DIRECTORY, 0);
-	char name[256];
+	_cleanup_fd_ int fd = -1;
+	char name[NAME_MAX + 1];
 
-	if (fd < 0 && errno == ENOENT)
+	/* No directory is no run directory. */
+	if (unlinkat(all, vm.s, 0) == 0 || errno == ENOENT)
 		return 0;
+	fd = fd_open_beneath(all, vm.s, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return err_sys(err, ERR_operation_failed, errno,
 			"cannot open the run directory of VM %s", vm.s);
-	while (first_entry(fd, name, sizeof(name)))
-		if (unlinkat(fd, name, 0) < 0)
+	while (remove_entries(fd, name) < 0)
+		if (errno != EISDIR || remove_subdirectory(fd, name) < 0)
 			return err_sys(err, ERR_operation_failed, errno,
 				"cannot remove '%s' of VM %s", name, vm.s);
 	if (unlinkat(all, vm.s, AT_REMOVEDIR) < 0)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
+#include <sys/types.h>
+
 #include "common/err.h"
 
 /*
@@ -8,3 +10,9 @@
  * /dev/net/tun.
  */
 int tap_open(const char *name, int *ret_fd, struct err *err);
+
+/*
+ * The same in the network namespace of `fd`, a fresh /dev/net/tun, but to stay when all fds of it
+ * are closed, and for `owner` to open by name.
+ */
+int tap_make(int fd, const char *name, uid_t owner, struct err *err);

@@ -50,8 +50,15 @@ static const int denied_launch[] = {
 	RULES_END
 };
 
-static const int denied_vmm[] = {
+static const int denied_firecracker[] = {
 #define DENY_VMM(name) SCMP_SYS(name),
+#include "common/proto/syscalls.tbl.h"
+	RULES_END
+};
+
+static const int denied_qemu[] = {
+#define DENY_VMM(name)	SCMP_SYS(name),
+#define DENY_QEMU(name) SCMP_SYS(name),
 #include "common/proto/syscalls.tbl.h"
 	RULES_END
 };
@@ -61,7 +68,9 @@ static const int *deny_list(enum confine_profile profile)
 {
 	if (profile == CONFINE_launch)
 		return denied_launch;
-	return profile == CONFINE_vmm ? denied_vmm : NULL;
+	if (profile == CONFINE_firecracker)
+		return denied_firecracker;
+	return profile == CONFINE_qemu ? denied_qemu : NULL;
 }
 
 /* Which groups a profile uses, as a bit set. */
@@ -76,7 +85,8 @@ static const char *const profile_names[] = {
 #define PROFILE(name) #name,
 #include "common/proto/syscalls.tbl.h"
 	"launch",
-	"vmm",
+	"firecracker",
+	"qemu",
 };
 
 const char *confine_profile_name(enum confine_profile profile)
@@ -228,7 +238,8 @@ int confine_apply(const struct confine *c, struct err *err)
 				c->rlimits[i].resource);
 	}
 	/* A VMM has none by then: nothing is said of them. */
-	if (c->profile != CONFINE_vmm && apply_capabilities(c, err) < 0)
+	if (c->profile != CONFINE_firecracker && c->profile != CONFINE_qemu &&
+		apply_capabilities(c, err) < 0)
 		return -1;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot set no_new_privs");

@@ -18,7 +18,8 @@ enum confine_profile {
 #define PROFILE(name) CONFINE_##name,
 #include "common/proto/syscalls.tbl.h"
 	CONFINE_launch,
-	CONFINE_vmm,
+	CONFINE_firecracker,
+	CONFINE_qemu,
 	CONFINE__profiles
 };
 
@@ -54,6 +55,7 @@ struct confine {
 
 int confine_apply(const struct confine *c, struct err *err);
 
-/* How many distinct system calls a profile allows (of `launch` and `vmm`: denies). */
+/* How many distinct system calls a profile allows (of `launch`, `firecracker` and `qemu`: denies).
+ */
 size_t confine_count(enum confine_profile profile);
 const char *confine_profile_name(enum confine_profile profile);

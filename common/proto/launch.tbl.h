@@ -15,7 +15,8 @@
 #define END(name)
 #endif
 
-/* rundir: the VM's run directory, made by netd, where launch binds the listening sockets. */
+/* rundir: the VM's run directory, made by netd, where launch binds the listening sockets. The child
+ * is in its namespaces and waits: process_go makes it the VMM, uid_kill ends it. */
 MSG(qemu_spawn, any)
 IN(vm_id, vm)
 IN(uid, jail_uid)
@@ -33,6 +34,28 @@ OUT(u32, pid)
 OUT(u64, start_time)
 OUT(fd, pidfd)
 END(qemu_spawn)
+
+/* The same for Firecracker, whose directory in rundir is there. tun and netlink: /dev/net/tun and a
+ * rtnetlink socket of the child's network namespace, for its TAP. */
+MSG(firecracker_spawn, any)
+IN(vm_id, vm)
+IN(uid, jail_uid)
+IN(mib, memory)
+IN(fd, kernel)
+IN(fd, initramfs)
+IN(fd, disk)
+IN(fd, rundir)
+OUT(u32, pid)
+OUT(u64, start_time)
+OUT(fd, pidfd)
+OUT(fd, tun)
+OUT(fd, netlink)
+END(firecracker_spawn)
+
+/* The child that waits executes the VMM. When that fails it is gone. */
+MSG(process_go, any)
+IN(vm_id, vm)
+END(process_go)
 
 /* Open a pidfd first, then compare start time; fails with not_found when it is another process. */
 MSG(process_adopt, any)
@@ -85,6 +108,12 @@ MSG(limits_remove, any)
 IN(vm_id, vm)
 END(limits_remove)
 
+/* Empty a directory of the jail uid's, as that uid. Nothing of it may run. */
+MSG(uid_empty, any)
+IN(uid, jail_uid)
+IN(fd, dir)
+END(uid_empty)
+
 /* The truth probe of /dev/kvm, in a child with a time limit. */
 MSG(kvm_probe, any)
 OUT(kvm_state, kvm)
@@ -97,6 +126,13 @@ OUT(boolean, have_qemu)
 OUT(text, version)
 OUT(text, problem)
 END(qemu_probe)
+
+/* The same for Firecracker, which is not fit when its version is too old or not known. */
+MSG(firecracker_probe, any)
+OUT(boolean, have_firecracker)
+OUT(text, version)
+OUT(text, problem)
+END(firecracker_probe)
 
 #undef MSG
 #undef IN

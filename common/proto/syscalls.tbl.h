@@ -4,8 +4,9 @@
  *   PROFILE(name) USE(group)… END_PROFILE(name)
  * CALL_IF allows the call when (argument & mask) == value; several for one call are alternatives.
  * CALL_ERRNO makes the call fail quietly. Everything else dies (mode kill) or is logged (mode log).
- * DENY(syscall) lines make the deny-list `launch`, DENY_VMM(syscall) lines `vmm`, which a VMM has
- * besides the former: they fail with EPERM, all else is allowed.
+ * DENY(syscall) lines make the deny-list `launch`. VMMs have more besides, each its list:
+ * `firecracker` of the DENY_VMM(syscall) lines, `qemu` of these and the DENY_QEMU(syscall) lines.
+ * They fail with EPERM, all else is allowed.
  */
 #ifndef GROUP
 #define GROUP(name)
@@ -36,6 +37,9 @@
 #endif
 #ifndef DENY_VMM
 #define DENY_VMM(name)
+#endif
+#ifndef DENY_QEMU
+#define DENY_QEMU(name)
 #endif
 
 /* Memory, time, signals and exit: what the C library needs in any program. */
@@ -243,6 +247,8 @@ CALL(sendto)
 CALL(recvfrom)
 CALL(pselect6)
 CALL_IF(ioctl, 1, ~0ULL, TUNSETIFF)
+CALL_IF(ioctl, 1, ~0ULL, TUNSETOWNER)
+CALL_IF(ioctl, 1, ~0ULL, TUNSETPERSIST)
 END_GROUP(netd_own)
 
 /* launch must unshare, mount and exec; it never needs these, nor does a VMM. */
@@ -285,8 +291,8 @@ DENY(syslog)
 DENY(vhangup)
 DENY(mknod)
 
-/* Once in its jail a VMM has all that it needs: no way out, no kin, no other sockets. (execveat
- * is how it gets there; QEMU's own filter takes that away, and more.) */
+/* Once in its jail a VMM has all that it needs: no way out, no kin. (execveat is how it gets there;
+ * the VMMs' own filters take that away, and more.) */
 DENY_VMM(mount)
 DENY_VMM(umount2)
 DENY_VMM(mount_setattr)
@@ -304,9 +310,6 @@ DENY_VMM(mknodat)
 DENY_VMM(fork)
 DENY_VMM(vfork)
 DENY_VMM(execve)
-DENY_VMM(socket)
-DENY_VMM(connect)
-DENY_VMM(bind)
 DENY_VMM(kill)
 DENY_VMM(tkill)
 DENY_VMM(pidfd_open)
@@ -325,6 +328,11 @@ DENY_VMM(semget)
 DENY_VMM(shmget)
 DENY_VMM(mq_open)
 
+/* QEMU's sockets are there before it is. Firecracker makes its own, of its API and its vsock. */
+DENY_QEMU(socket)
+DENY_QEMU(connect)
+DENY_QEMU(bind)
+
 #undef GROUP
 #undef CALL
 #undef CALL_IF
@@ -335,3 +343,4 @@ DENY_VMM(mq_open)
 #undef END_PROFILE
 #undef DENY
 #undef DENY_VMM
+#undef DENY_QEMU

@@ -607,7 +607,7 @@ def test_a_qemu_that_others_may_write_is_not_run():
         with open(host.config, "a", encoding="ascii") as f:
             f.write(f"[vmm]\nqemu = {fake}\n")
         status = host.netd()("status")
-        assert status["qemu"] == "0" and "nobody else may write" in status["version"]
+        assert status["qemu"] == "0" and "writable by others" in status["version"]
     finally:
         host.close()
 

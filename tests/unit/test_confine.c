@@ -176,21 +176,45 @@ static void test_launch_denies(void **state)
 
 static void expect_vmm_denied(void)
 {
-	if (socket(AF_UNIX, SOCK_STREAM, 0) != -1 || errno != EPERM)
-		_exit(3);
 	if (unshare(CLONE_NEWUSER) != -1 || errno != EPERM)
 		_exit(4);
 	if (kill(getpid(), 0) != -1 || errno != EPERM)
 		_exit(5);
 }
 
-static void test_vmm_denies(void **state)
+static void expect_qemu_denied(void)
 {
-	int status = confined(CONFINE_vmm, CONFINE_KILL, expect_vmm_denied);
+	expect_vmm_denied();
+	if (socket(AF_UNIX, SOCK_STREAM, 0) != -1 || errno != EPERM)
+		_exit(3);
+	if (bind(-1, NULL, 0) != -1 || errno != EPERM)
+		_exit(6);
+	if (connect(-1, NULL, 0) != -1 || errno != EPERM)
+		_exit(7);
+}
+
+/* It has an API and a vsock. */
+static void expect_firecracker_denied(void)
+{
+	expect_vmm_denied();
+	if (socket(AF_UNIX, SOCK_STREAM, 0) < 0)
+		_exit(3);
+	if (bind(-1, NULL, 0) != -1 || errno != EBADF)
+		_exit(6);
+	if (connect(-1, NULL, 0) != -1 || errno != EBADF)
+		_exit(7);
+}
+
+static void test_vmms_deny(void **state)
+{
+	int qemu = confined(CONFINE_qemu, CONFINE_KILL, expect_qemu_denied);
+	int firecracker = confined(CONFINE_firecracker, CONFINE_KILL, expect_firecracker_denied);
 
 	(void)state;
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_true(WIFEXITED(qemu) && WIFEXITED(firecracker));
+	assert_int_equal(WEXITSTATUS(qemu), 0);
+	assert_int_equal(WEXITSTATUS(firecracker), 0);
+	assert_int_equal(confine_count(CONFINE_qemu), confine_count(CONFINE_firecracker) + 3);
 }
 
 /* Landlock: what is listed works, its sibling does not. */
@@ -250,7 +274,7 @@ int main(void)
 		cmocka_unit_test(test_forbidden_calls_die),
 		cmocka_unit_test(test_log_mode_lets_live),
 		cmocka_unit_test(test_launch_denies),
-		cmocka_unit_test(test_vmm_denies),
+		cmocka_unit_test(test_vmms_deny),
 		cmocka_unit_test(test_landlock),
 		cmocka_unit_test(test_counts),
 	};

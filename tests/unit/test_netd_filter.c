@@ -79,6 +79,9 @@ static const struct row {
 #define DENY_VMM(name) { ROW_ERRNO, SCMP_SYS(name), #name, 0, 0, EPERM },
 #include "common/proto/syscalls.tbl.h"
 	{ ROW_END_GROUP, 0, NULL, 0, 0, 0 },
+#define DENY_QEMU(name) { ROW_ERRNO, SCMP_SYS(name), #name, 0, 0, EPERM },
+#include "common/proto/syscalls.tbl.h"
+	{ ROW_END_GROUP, 0, NULL, 0, 0, 0 },
 };
 
 /* The groups of each profile, as a bit set; the deny-lists count as groups behind the others. */
@@ -88,7 +91,8 @@ static const uint64_t groups[] = {
 #define END_PROFILE(name) ,
 #include "common/proto/syscalls.tbl.h"
 	[CONFINE_launch] = 1ULL << GROUP__count,
-	[CONFINE_vmm] = 1ULL << (GROUP__count + 1),
+	[CONFINE_firecracker] = 1ULL << (GROUP__count + 1),
+	[CONFINE_qemu] = (1ULL << (GROUP__count + 1)) | (1ULL << (GROUP__count + 2)),
 };
 
 static bool is_deny_list(enum confine_profile p)
@@ -441,7 +445,8 @@ int main(void)
 #define PROFILE(name) CONFINE_##name,
 #include "common/proto/syscalls.tbl.h"
 		CONFINE_launch,
-		CONFINE_vmm,
+		CONFINE_firecracker,
+		CONFINE_qemu,
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(profiles)];
 
