@@ -157,8 +157,10 @@ static int explain(struct start *s, struct err *err)
 	struct pollfd p = { .fd = s->vm->vmm.pidfd, .events = POLLIN };
 	char why[ERR_MSG_MAX];
 
-	if (err->code == ERR_cancelled || poll(&p, 1, 0) <= 0)
+	if (err->code == ERR_cancelled)
 		return -1;
+	if (poll(&p, 1, 0) <= 0)
+		return err_wrap(err, "VM '%s'", s->vm->row.name.s);
 	vm_death(s->vm, why, sizeof(why));
 	return err_set(err, ERR_operation_failed, "VM '%s' ended before it was ready: %s",
 		s->vm->row.name.s, why);
@@ -196,7 +198,8 @@ static int do_launch(void *ctx, struct err *err)
 	if (s->ops->configure(&vmm, netd(s), &machine, &s->guest, err) < 0 ||
 		s->ops->console(&vmm, &out, &in, err) < 0 ||
 		console_connect(s->vm->console, out, in, err) < 0 ||
-		s->ops->start(&vmm, &s->guest, err) < 0)
+		s->ops->start(&vmm, &s->guest, err) < 0 ||
+		(s->ops->attach && s->ops->attach(&vmm, netd(s), &machine, err) < 0))
 		return explain(s, err);
 	return 0;
 }

@@ -18,15 +18,22 @@ int vmm_adopt(struct ipc *netd, const vm_id *vm, struct vmm *ret, struct err *er
 {
 	const struct netd_vm_adopt_in in = { .vm = *vm };
 	struct netd_vm_adopt_out out;
+	struct vmm v;
 
 	if (netd_vm_adopt(netd, &in, &out, err) < 0)
 		return -1;
-	*ret = (struct vmm){ .ops = vmm_ops_of(out.vmm),
+	v = (struct vmm){ .ops = vmm_ops_of(out.vmm),
 		.pid = out.pid,
 		.start_time = out.start_time,
 		.pidfd = out.pidfd,
 		.rundir = out.rundir,
 		.jail_uid = out.jail_uid };
+	if (!v.ops) {
+		vmm_close(&v);
+		return err_set(
+			err, ERR_protocol, "banger-netd does not say what runs VM %s", vm->s);
+	}
+	*ret = v;
 	return 0;
 }
 

@@ -62,6 +62,11 @@ struct vmm_ops {
 	/* The guest runs. */
 	int (*start)(const struct vmm *v, const struct wait *w, struct err *err);
 
+	/* What takes longer than a guest should wait for it, after start: what its network needs.
+	 * NULL: nothing. */
+	int (*attach)(const struct vmm *v, struct ipc *netd, const struct vmm_machine *m,
+		struct err *err);
+
 	/* Both succeed when it is so already. */
 	int (*pause)(const struct vmm *v, const struct wait *w, struct err *err);
 	int (*resume)(const struct vmm *v, const struct wait *w, struct err *err);

@@ -136,19 +136,14 @@ static int check_version(struct firecracker_api *api, const struct vmm_machine *
 	return 0;
 }
 
-/* The TAP leaves for the host's side once Firecracker has it open. */
-static int say_network(struct firecracker_api *api, struct ipc *netd, const struct vmm_machine *m,
+static int say_network(struct firecracker_api *api, const struct vmm_machine *m,
 	const struct wait *w, struct err *err)
 {
-	const struct netd_tap_attach_in in = { .vm = m->vm };
-	struct netd_tap_attach_out out;
 	char tap[16];
 
 	if (!str_format(tap, sizeof(tap), JAIL_TAP_PREFIX "%s", m->vm.s))
 		return err_set(err, ERR_bad_request, "no name for the TAP of VM %s", m->vm.s);
-	if (firecracker_config_interface(api, tap, m->mac, m->net_bandwidth, w, err) < 0)
-		return -1;
-	return netd_tap_attach(netd, &in, &out, err);
+	return firecracker_config_interface(api, tap, m->mac, m->net_bandwidth, w, err);
 }
 
 static int say_machine(struct firecracker_api *api, const struct vmm_machine *m,
@@ -177,15 +172,15 @@ static int say_devices(struct firecracker_api *api, const struct vmm_machine *m,
 	return firecracker_config_serial(api, m->console_rate, w, err);
 }
 
-static int say_all(struct firecracker_api *api, struct ipc *netd, const struct vmm_machine *m,
-	const struct wait *w, struct err *err)
+static int say_all(struct firecracker_api *api, const struct vmm_machine *m, const struct wait *w,
+	struct err *err)
 {
 	struct firecracker_version version;
 
 	/* The log first: until then it is the console's. */
 	if (check_version(api, m, w, &version, err) < 0 ||
 		firecracker_config_logger(api, JAIL_RUN "/" JAIL_RUN_LOG, w, err) < 0 ||
-		say_machine(api, m, w, err) < 0 || say_network(api, netd, m, w, err) < 0)
+		say_machine(api, m, w, err) < 0 || say_network(api, m, w, err) < 0)
 		return -1;
 	return say_devices(api, m, &version, w, err);
 }
@@ -222,9 +217,10 @@ static int firecracker_configure(const struct vmm *v, struct ipc *netd, const st
 	struct firecracker_api *api;
 	int r;
 
+	(void)netd;
 	if (wait_for_api(v, w, &api, err) < 0)
 		return say_killed(err);
-	r = say_all(api, netd, m, w, err);
+	r = say_all(api, m, w, err);
 	firecracker_api_close(api);
 	return r < 0 ? say_killed(err) : 0;
 }
@@ -239,6 +235,18 @@ static int firecracker_start(const struct vmm *v, const struct wait *w, struct e
 	r = firecracker_api_action(api, FIRECRACKER_INSTANCE_START, w, err);
 	firecracker_api_close(api);
 	return r < 0 ? say_killed(err) : 0;
+}
+
+/* The TAP, which Firecracker has open by now, leaves its network namespace for the host's side:
+ * the kernel waits for a grace period of RCU on the way, some 15 ms in which the guest boots. */
+static int firecracker_attach(
+	const struct vmm *v, struct ipc *netd, const struct vmm_machine *m, struct err *err)
+{
+	const struct netd_tap_attach_in in = { .vm = m->vm };
+	struct netd_tap_attach_out out;
+
+	(void)v;
+	return netd_tap_attach(netd, &in, &out, err);
 }
 
 static int set_paused(const struct vmm *v, bool pause, const struct wait *w, struct err *err)
@@ -362,6 +370,7 @@ const struct vmm_ops vmm_firecracker = {
 	.launch = firecracker_launch,
 	.configure = firecracker_configure,
 	.start = firecracker_start,
+	.attach = firecracker_attach,
 	.pause = firecracker_pause,
 	.resume = firecracker_resume,
 	.paused = firecracker_paused,
