@@ -19,9 +19,6 @@
 #include "guest/poweroff.h"
 #include "guest/stop.h"
 
-/* How long the guest's own request to end (a signal to process 1) leaves the workload. */
-#define STOP_TIMEOUT_MS 10000
-
 static struct loop loop;
 
 static void on_signal(struct source *s, uint32_t events)
@@ -29,11 +26,11 @@ static void on_signal(struct source *s, uint32_t events)
 	struct signalfd_siginfo i;
 
 	while (read(s->fd, &i, sizeof(i)) == sizeof(i))
-		stop_begin(&loop, STOP_TIMEOUT_MS);
+		stop_signalled(&loop, HANDOVER_TREE, i.ssi_pid);
 }
 
-/* SIGTERM, from init, is the one signal that is taken; all others stay blocked, but for SIGCHLD's
- * kind, which children are watched for by pidfd. */
+/* SIGTERM is the one signal that is taken (guest/stop.h); all others stay blocked, but for
+ * SIGCHLD's kind, which children are watched for by pidfd. */
 static int watch_signals(struct source *s, struct err *err)
 {
 	sigset_t set, all;

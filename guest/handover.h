@@ -19,6 +19,7 @@
 #define HANDOVER_LISTENER 7
 #define HANDOVER_END	  8
 
-/* systemd spares a root process whose name begins so when it kills everything at the end of a
- * shutdown (https://systemd.io/ROOT_STORAGE_DAEMONS); the agent then ends the machine. */
-#define AGENT_ARGV0 "@banger-agent"
+/* Not one that begins with '@': systemd would spare the process when it kills everybody at the end
+ * of a shutdown (https://systemd.io/ROOT_STORAGE_DAEMONS), and that is when we reset the machine.
+ */
+#define AGENT_ARGV0 "banger-agent"

@@ -11,6 +11,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "guest/processes.h"
 #include "guest/signame.h"
 
 static struct {
@@ -140,10 +141,7 @@ uint32_t workload_status(void)
  * for Ctrl-Alt-Del. Ending by a restart is what ends a VMM (guest/poweroff.h). */
 static int init_stop_signal(void)
 {
-	_cleanup_fd_ int fd = openat(w.tree, "proc/1/comm", O_RDONLY | O_CLOEXEC);
-	char comm[32] = "";
-
-	if (fd >= 0 && fd_read_full(fd, comm, sizeof(comm) - 1) > 0 && str_eq(comm, "systemd\n"))
+	if (processes_init_is_systemd(w.tree))
 		return SIGRTMIN + 5;
 	return SIGINT;
 }

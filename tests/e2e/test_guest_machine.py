@@ -2,6 +2,7 @@
 """The guest's init: its disk, its network, its workload, its end; images that have little, or are
 hostile."""
 
+import hashlib
 import os
 import select
 import shutil
@@ -139,6 +140,44 @@ def test_own_init_of_the_image(machine, tmp_path):
     assert microvm.stop(guest, 10000) == 0
     text = guest.console.read_bytes()
     assert b"init is 1" in text and b"told to restart" in text
+
+
+# Inits that power the machine off, in their ways: a firmware may do nothing then.
+SHELL_INIT = """#!/bin/sh
+stop() {
+    sh -c 'kill -15 -1; sleep 5; kill -9 -1; sync; poweroff -f'
+}
+trap stop USR2
+while :; do sleep 0.1; done
+"""
+INITTAB = "::sysinit:/bin/echo init is up\n::shutdown:/bin/echo init ends\n"
+
+
+@pytest.mark.parametrize("init", ["busybox", "shell"])
+@pytest.mark.parametrize("vsock", [False, True])
+def test_power_off_by_the_image_resets_the_machine(machine, tmp_path, init, vsock):
+    tree = microvm.busybox_tree(tmp_path)
+    (tree / "sbin").mkdir()
+    if init == "busybox":
+        (tree / "sbin/init").symlink_to("../bin/busybox")
+        (tree / "etc/inittab").write_text(INITTAB)
+    else:
+        (tree / "sbin/init").write_text(SHELL_INIT)
+        (tree / "sbin/init").chmod(0o755)
+    guest = machine.boot(tree, mode="auto", vsock=vsock)
+    assert guest.facts["main"] == "init"
+    ended = guest.watch_end()
+    deaf = guest.session(1)
+    deaf.exec("sh", "-c", "trap '' TERM; while :; do sleep 1; done")
+    guest.sh("dd if=/dev/urandom of=/tmp/kept bs=1M count=20; md5sum /tmp/kept > /tmp/sum", port=2)
+    session = guest.session(2)
+    session.exec("poweroff")
+    assert ended() == "guest-reset"
+    clean, why = microvm.clean(guest.disk)
+    assert clean, why
+    kept = subprocess.run(["debugfs", "-R", "cat /tmp/kept", guest.disk], capture_output=True,
+                          check=True).stdout
+    assert hashlib.md5(kept).hexdigest() in microvm.debugfs(guest.disk, "cat /tmp/sum")
 
 
 def test_init_that_cannot_run(machine, tmp_path):

@@ -173,7 +173,7 @@ def test_health_and_sync(box):
 
 def agent_ticks(box):
     """Ticks of 10 ms that the agent has used in all."""
-    script = "for p in /proc/[0-9]*; do case $(tr '\\0' ' ' <$p/cmdline) in @banger-agent*) " \
+    script = "for p in /proc/[0-9]*; do case $(tr '\\0' ' ' <$p/cmdline) in banger-agent*) " \
              "cut -d' ' -f14,15 $p/stat; esac; done"
     (line,) = box.sh(script, port=2)[1].splitlines()
     return sum(map(int, line.split()))

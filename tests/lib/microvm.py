@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest with banger's initramfs and none of banger's processes: what the agent does alone."""
 
+import json
 import os
 import shutil
 import socket
@@ -102,6 +103,7 @@ class Guest:
                    "console=ttyS0 reboot=t panic=-1 quiet cryptomgr.notests tsc=reliable "
                    f"tsc_early_khz={tsc_khz()} noreplace-smp rdinit=/init",
                    "-serial", f"file:{self.console}",
+                   "-qmp", f"unix:{self.folder / 'qmp'},server=on,wait=off",
                    "-drive", f"id=d0,file={image},format=raw,if=none,cache=unsafe",
                    "-device", "virtio-blk-device,drive=d0",
                    "-netdev", "user,id=n0,restrict=on",
@@ -165,6 +167,22 @@ class Guest:
 
     def wait(self, timeout=20):
         return self.process.wait(timeout)
+
+    def watch_end(self):
+        """A function that waits for the end, and says why it came (QMP's ShutdownCause)."""
+        qmp = socket.socket(socket.AF_UNIX)
+        qmp.connect(str(self.folder / "qmp"))
+        qmp.sendall(b'{"execute": "qmp_capabilities"}\n')
+
+        def wait(timeout=20):
+            qmp.settimeout(timeout)
+            with qmp, qmp.makefile() as lines:
+                events = [json.loads(line) for line in lines]
+            self.wait()
+            (reason,) = [event["data"]["reason"] for event in events
+                         if event.get("event") == "SHUTDOWN"]
+            return reason
+        return wait
 
     def kill(self):
         self.control.close()
