@@ -5,12 +5,12 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "common/cow.h"
+
 #define BOOT_FILE_MAX (1LL << 30)
-#define DISK_MAX      (1LL << 46)
 #define SECTOR	      512
 
-static int check_file(
-	int fd, const char *what, int access, gid_t group, struct stat *st, struct err *err)
+static int check_access(int fd, const char *what, int access, struct stat *st, struct err *err)
 {
 	int flags = fcntl(fd, F_GETFL);
 
@@ -18,6 +18,14 @@ static int check_file(
 		return err_sys(err, ERR_bad_request, errno, "cannot look at the %s", what);
 	if ((flags & (O_PATH | O_APPEND)) || (flags & O_ACCMODE) != access)
 		return err_set(err, ERR_bad_request, "the %s is open for the wrong access", what);
+	return 0;
+}
+
+static int check_file(
+	int fd, const char *what, int access, gid_t group, struct stat *st, struct err *err)
+{
+	if (check_access(fd, what, access, st, err) < 0)
+		return -1;
 	if (!S_ISREG(st->st_mode))
 		return err_set(err, ERR_bad_request, "the %s is no regular file", what);
 	/* A memfd has no name; nor should what nobody can find any more be a disk. */
@@ -45,14 +53,42 @@ int fd_check_boot_file(int fd, const char *what, gid_t group, struct err *err)
 	return 0;
 }
 
-int fd_check_disk(int fd, gid_t group, struct err *err)
+int fd_check_disk(int fd, gid_t group, dev_t node, struct err *err)
 {
 	struct stat st;
 
+	if (check_access(fd, "disk", O_RDWR, &st, err) < 0)
+		return -1;
+	if (S_ISBLK(st.st_mode) && node != 0 && st.st_rdev == node)
+		return 0;
 	if (check_file(fd, "disk", O_RDWR, group, &st, err) < 0)
 		return -1;
-	if (st.st_size == 0 || st.st_size % SECTOR != 0 || st.st_size > DISK_MAX)
+	if (st.st_size == 0 || st.st_size % SECTOR != 0 || (uint64_t)st.st_size > COW_DISK_MAX)
 		return err_set(err, ERR_bad_request, "the disk has %lld bytes: not a fitting size",
 			(long long)st.st_size);
+	return 0;
+}
+
+int fd_check_cow(int image, int cow, uint64_t size, gid_t group, struct err *err)
+{
+	struct stat i, c;
+
+	if (check_file(image, "image", O_RDONLY, group, &i, err) < 0 ||
+		check_file(cow, "file of differences", O_RDWR, group, &c, err) < 0)
+		return -1;
+	if (i.st_dev == c.st_dev && i.st_ino == c.st_ino)
+		return err_set(
+			err, ERR_bad_request, "the image and the file of differences are one");
+	if (i.st_size == 0 || i.st_size % COW_CHUNK != 0 || size % COW_CHUNK != 0 ||
+		size > COW_DISK_MAX || size < (uint64_t)i.st_size)
+		return err_set(err, ERR_bad_request,
+			"a disk of %llu bytes does not fit an image of %lld",
+			(unsigned long long)size, (long long)i.st_size);
+	if ((uint64_t)c.st_size != cow_size(size))
+		return err_set(err, ERR_bad_request,
+			"the file of differences has %lld bytes, not the %llu that a disk of %llu "
+			"needs",
+			(long long)c.st_size, (unsigned long long)cow_size(size),
+			(unsigned long long)size);
 	return 0;
 }

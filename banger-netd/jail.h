@@ -21,6 +21,9 @@
  * mapped rather than used. */
 #define JAIL_ADDRESS_SPACE_EXTRA (6ULL << 30)
 
+/* RLIMIT_FSIZE of a VMM whose disk is no file: it has none to write but its log. */
+#define JAIL_FILE_SIZE (1 << 20)
+
 struct jail {
 	const char *mount_point; /* any directory of the host: the jail is put over it, unseen */
 	uid_t uid;		 /* of the VMM, and its gid */

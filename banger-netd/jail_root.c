@@ -45,6 +45,7 @@ static int open_host_source(const char *path, int *ret, struct err *err)
 static int open_source(const struct jail_item *item, const int *files, int *ret, struct err *err)
 {
 	uint64_t attributes = MOUNT_ATTR_NOEXEC;
+	struct stat st;
 
 	if (item->kind == JAIL_HOST)
 		return open_host_source(item->path, ret, err);
@@ -52,6 +53,14 @@ static int open_source(const struct jail_item *item, const int *files, int *ret,
 		return 0;
 	if (item->kind == JAIL_READ)
 		attributes |= MOUNT_ATTR_RDONLY;
+	if (fstat(files[item->file], &st) < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot look at the VM's %s",
+			item->path + 1);
+	if (S_ISBLK(st.st_mode)) { /* made again as a node */
+		*ret = fcntl(files[item->file], F_DUPFD_CLOEXEC, 3);
+		return *ret < 0 ? err_sys(err, ERR_operation_failed, errno, "cannot copy an fd")
+				: 0;
+	}
 	if (clone_mount(files[item->file], "", attributes, ret) < 0)
 		return err_sys(err, ERR_operation_failed, errno,
 			"cannot mount the VM's %s in its jail", item->path + 1);
@@ -92,12 +101,22 @@ static int touch(const char *path)
 	return fd < 0 ? -1 : 0;
 }
 
-static int attach(int source, const char *target)
+/* A block device: the jail's own node, the VMM's alone. The host's may be changed by udev. */
+static int make_block(dev_t dev, const char *target, uid_t uid)
+{
+	if (mknodat(AT_FDCWD, target, S_IFBLK | 0600, dev) < 0 || chmod(target, 0600) < 0)
+		return -1;
+	return chown(target, uid, uid);
+}
+
+static int attach(int source, const char *target, uid_t uid)
 {
 	struct stat st;
 
 	if (fstat(source, &st) < 0)
 		return -1;
+	if (S_ISBLK(st.st_mode))
+		return make_block(st.st_rdev, target, uid);
 	if ((S_ISDIR(st.st_mode) ? mkdir(target, 0755) : touch(target)) < 0)
 		return -1;
 	return move_mount(source, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
@@ -136,10 +155,10 @@ static int make_item(const struct jail_item *item, int source, uid_t uid)
 	case JAIL_DIR:
 		return mkdir(item->path + 1, 0755);
 	case JAIL_HOST:
-		return source < 0 ? copy_link(item->path) : attach(source, item->path + 1);
+		return source < 0 ? copy_link(item->path) : attach(source, item->path + 1, uid);
 	case JAIL_READ:
 	case JAIL_WRITE:
-		return attach(source, item->path + 1);
+		return attach(source, item->path + 1, uid);
 	case JAIL_NODE:
 	case JAIL_OWNED_NODE:
 		return make_node(item, uid);

@@ -27,7 +27,7 @@ enum jail_item_kind {
 	JAIL_DIR,   /* a directory of root's */
 	JAIL_HOST,  /* the host's file or directory of the same path, read-only; a link as a link */
 	JAIL_READ,  /* one of the open files, read-only, not to be executed */
-	JAIL_WRITE, /* the same, to be written too */
+	JAIL_WRITE, /* the same, to be written too; a block device as a node of the VMM's uid */
 	JAIL_NODE,  /* a character device of root's, for all */
 	JAIL_OWNED_NODE, /* one of the VMM's uid's alone */
 };

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "banger-netd/dm_disk.h"
 #include "banger-netd/kvm_probe.h"
 #include "banger-netd/launch_firecracker.h"
 #include "banger-netd/launch_qemu.h"
@@ -30,6 +31,7 @@ struct launch {
 	struct kvm_probe kvm;
 	struct vmm_probe qemu, firecracker;
 	struct limits_host *limits;
+	struct dm dm; /* opened when it is first asked for: its module may be loaded any time */
 };
 
 #define PROTO	    launch
@@ -313,6 +315,66 @@ int on_firecracker_probe(struct launch *l, struct launch_firecracker_probe_in *i
 	return 0;
 }
 
+/* ---- copy-on-write disks ---- */
+
+static int need_dm(struct launch *l, struct err *err)
+{
+	return l->dm.control >= 0 ? 0 : dm_open(l->config->uid_base, &l->dm, err);
+}
+
+int on_dm_attach(struct launch *l, struct launch_dm_attach_in *in, struct launch_dm_attach_out *out,
+	struct err *err)
+{
+	if (need_dm(l, err) < 0)
+		return -1;
+	return dm_disk_attach(&l->dm, &in->vm, in->image, in->cow, in->size, &out->disk, err);
+}
+
+int on_dm_detach(struct launch *l, struct launch_dm_detach_in *in, struct launch_dm_detach_out *out,
+	struct err *err)
+{
+	return need_dm(l, err) < 0 ? -1 : dm_disk_detach(&l->dm, &in->vm, err);
+}
+
+int on_dm_usage(struct launch *l, struct launch_dm_usage_in *in, struct launch_dm_usage_out *out,
+	struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	if (need_dm(l, err) < 0)
+		return -1;
+	if (dm_disk_usage(&l->dm, &in->vm, &out->used, &out->total, &why) == 0)
+		return 0;
+	out->lost = why.code == ERR_bad_input;
+	if (out->lost)
+		return 0;
+	*err = why;
+	return -1;
+}
+
+int on_dm_next(struct launch *l, struct launch_dm_next_in *in, struct launch_dm_next_out *out,
+	struct err *err)
+{
+	struct err none = ERR_INIT;
+	int r;
+
+	out->vm = in->after;
+	if (need_dm(l, &none) < 0) /* no device-mapper, no disks */
+		return 0;
+	r = dm_disk_next(&l->dm, &in->after, &out->vm, err);
+	out->found = r > 0;
+	return r < 0 ? -1 : 0;
+}
+
+int on_dm_probe(struct launch *l, struct launch_dm_probe_in *in, struct launch_dm_probe_out *out,
+	struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	out->have_dm = need_dm(l, &why) == 0;
+	return 0;
+}
+
 static int start(struct launch *l, struct err *err)
 {
 	/* Namespaces and mounts, device nodes and files for others, other uids, signals. */
@@ -340,7 +402,8 @@ int launch_main(int socket, const struct netd_config *config)
 	struct launch l = { .config = config,
 		.kvm = { .pipe = -1 },
 		.qemu = VMM_PROBE_INIT,
-		.firecracker = VMM_PROBE_INIT };
+		.firecracker = VMM_PROBE_INIT,
+		.dm = { .control = -1 } };
 	struct err err = ERR_INIT;
 	struct ipc *ch = NULL;
 	int r = -1;
@@ -355,6 +418,7 @@ int launch_main(int socket, const struct netd_config *config)
 	vmm_probe_cancel(&l.firecracker);
 	procs_finish(&l.procs);
 	limits_close(l.limits);
+	dm_close(&l.dm);
 	ipc_close(ch);
 	return r < 0;
 }

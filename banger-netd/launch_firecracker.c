@@ -58,11 +58,16 @@ static int open_run(int rundir, uid_t uid, int *ret, struct err *err)
 }
 
 /* It opens its disk by path: the file becomes its uid's, and its group, bangerd's, keeps access.
- * Only a file's owner may set its mode (without CAP_FOWNER). */
+ * Only a file's owner may set its mode (without CAP_FOWNER). Of a block device the jail makes a
+ * node of its own. */
 static int give_disk(int disk, uid_t uid, uint64_t *ret_size, struct err *err)
 {
 	struct stat st;
 
+	if (fstat(disk, &st) == 0 && S_ISBLK(st.st_mode)) {
+		*ret_size = JAIL_FILE_SIZE;
+		return 0;
+	}
 	if (fchown(disk, 0, (gid_t)-1) < 0 || fchmod(disk, 0660) < 0 ||
 		fchown(disk, uid, (gid_t)-1) < 0 || fstat(disk, &st) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot give the VMM its disk");

@@ -73,8 +73,8 @@ static int spawn(const struct netd_config *config, int binary,
 	const struct launch_qemu_spawn_in *in, bool kvm, const int *fds, int log,
 	struct jail_child *ret, struct err *err)
 {
-	const struct qemu_machine machine = { in->vm, in->vcpus, in->memory, kvm, in->tsc_khz,
-		in->mac };
+	struct qemu_machine machine = { in->vm, in->vcpus, in->memory, kvm, in->tsc_khz, in->mac,
+		false };
 	struct qemu_argv argv;
 	int listening[N_SOCKETS];
 	struct stat disk;
@@ -97,7 +97,8 @@ static int spawn(const struct netd_config *config, int binary,
 
 	if (fstat(in->disk, &disk) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot look at the disk");
-	jail.file_size = (uint64_t)disk.st_size;
+	machine.block = S_ISBLK(disk.st_mode);
+	jail.file_size = S_ISBLK(disk.st_mode) ? JAIL_FILE_SIZE : (uint64_t)disk.st_size;
 	for (int i = 0; i < N_SOCKETS; i++)
 		listening[i] = QEMU_FD_QMP - 3 + i;
 	if (qemu_argv_build(config->qemu, &machine, &argv, err) < 0)

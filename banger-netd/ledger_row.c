@@ -11,6 +11,7 @@ enum key {
 	KEY_owner,
 	KEY_jail_uid,
 	KEY_state,
+	KEY_disk,
 	KEY_subnet,
 	KEY_host,
 	KEY_mac,
@@ -22,8 +23,8 @@ enum key {
 	KEY__count
 };
 
-static const char *const key_names[KEY__count] = { "boot", "owner", "jail_uid", "state", "subnet",
-	"host", "mac", "nat", "vmm", "pid", "start_time", "attached" };
+static const char *const key_names[KEY__count] = { "boot", "owner", "jail_uid", "state", "disk",
+	"subnet", "host", "mac", "nat", "vmm", "pid", "start_time", "attached" };
 
 #define BIT(k)	 (1U << (k))
 #define KEYS_ALL (BIT(KEY_boot) | BIT(KEY_owner) | BIT(KEY_jail_uid) | BIT(KEY_state))
@@ -61,6 +62,9 @@ size_t ledger_row_format(const struct ledger_row *row, char buf[LEDGER_ROW_MAX])
 
 	n = snprintf(buf, LEDGER_ROW_MAX, "boot=%s\nowner=%u\njail_uid=%u\nstate=%s\n",
 		row->boot_id, row->owner, row->jail_uid, ledger_state_to_name(row->state));
+	if (row->disk)
+		n += snprintf(buf + n, LEDGER_ROW_MAX - (size_t)n, "disk=%llu\n",
+			(unsigned long long)row->disk);
 	if (keys & BIT(KEY_subnet))
 		n += snprintf(buf + n, LEDGER_ROW_MAX - (size_t)n,
 			"subnet=%u\nhost=%u\nmac=%s\nnat=%d\nvmm=%s\n", row->subnet, row->host,
@@ -105,6 +109,8 @@ static bool parse_value(enum key key, const char *s, struct ledger_row *row)
 		return str_to_u64(s, 1, UINT32_MAX - 1, &n) && (row->jail_uid = (uid_t)n, true);
 	case KEY_state:
 		return ledger_state_from_name(s, &row->state) && row->state != ledger_state_none;
+	case KEY_disk:
+		return str_to_u64(s, 1, UINT64_MAX, &n) && (row->disk = (dev_t)n, true);
 	case KEY_subnet:
 		return str_to_u64(s, 0, UINT16_MAX, &n) && (row->subnet = (uint16_t)n, true);
 	case KEY_host:
@@ -162,7 +168,7 @@ int ledger_row_parse(vm_id vm, const char *s, struct ledger_row *ret, struct err
 		seen |= bit;
 		line = end + 1;
 	}
-	if (seen == 0 || seen != keys_of(row.state))
+	if (seen == 0 || (seen & ~BIT(KEY_disk)) != keys_of(row.state))
 		return err_set(err, ERR_bad_input, "the ledger's row %s is incomplete", vm.s);
 	*ret = row;
 	return 0;

@@ -20,6 +20,8 @@ struct ledger_row {
 	uid_t owner;
 	uid_t jail_uid;
 
+	dev_t disk; /* its copy-on-write disk, or 0 */
+
 	/* from `network` on */
 	uint16_t subnet; /* which /24 of the pool */
 	uint8_t host;	 /* the last octet */

@@ -158,6 +158,8 @@ static void mend(struct netd *n)
 
 	for (size_t i = 0; (row = ledger_at(n->ledger, i)); i++)
 		nat = nat || (ledger_row_has_network(row) && row->nat);
+	if (netd_disk_sweep(n, &err) < 0)
+		log_error("%s", err.msg);
 	idle_recover(n->ledger, netd_bridge_down, n);
 	if (!nat && forwarding_down(n->ledger, &err) < 0)
 		log_error("%s", err.msg);

@@ -37,6 +37,8 @@ int on_host_status(struct netd *n, struct netd_host_status_in *in, struct netd_h
 	const struct launch_limits_status_in limits_in;
 	struct launch_limits_status_out limits;
 	const struct launch_firecracker_probe_in firecracker_in;
+	const struct launch_dm_probe_in dm_in;
+	struct launch_dm_probe_out dm;
 	struct launch_kvm_probe_out kvm;
 	struct launch_qemu_probe_out qemu;
 	struct launch_firecracker_probe_out firecracker;
@@ -44,7 +46,8 @@ int on_host_status(struct netd *n, struct netd_host_status_in *in, struct netd_h
 	if (launch_kvm_probe(n->launch, &kvm_in, &kvm, err) < 0 ||
 		launch_qemu_probe(n->launch, &qemu_in, &qemu, err) < 0 ||
 		launch_limits_status(n->launch, &limits_in, &limits, err) < 0 ||
-		launch_firecracker_probe(n->launch, &firecracker_in, &firecracker, err) < 0)
+		launch_firecracker_probe(n->launch, &firecracker_in, &firecracker, err) < 0 ||
+		launch_dm_probe(n->launch, &dm_in, &dm, err) < 0)
 		return -1;
 	out->kvm = kvm.kvm;
 	out->kvm_probe_us = kvm.probe_us;
@@ -53,6 +56,7 @@ int on_host_status(struct netd *n, struct netd_host_status_in *in, struct netd_h
 	out->have_nft = n->have_nft;
 	out->limits = limits.limits;
 	out->limits_problem = limits.problem;
+	out->have_dm = dm.have_dm;
 	out->tsc_khz = host_tsc_khz(&n->tsc);
 	out->pool = n->config.pool;
 	out->pool_prefix = n->config.pool_prefix;

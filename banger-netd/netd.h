@@ -44,6 +44,12 @@ int netd_firewall(struct netd *n, const vm_id *except, struct err *err);
  * with `keep`, soon after (idle.h). */
 int netd_network_down(struct netd *n, const struct ledger_row *row, bool keep, struct err *err);
 
+/* Take a VM's copy-on-write disk away, when nothing has it open any more. */
+int netd_disk_down(struct netd *n, vm_id vm, struct err *err);
+
+/* Take those away that no row knows. */
+int netd_disk_sweep(struct netd *n, struct err *err);
+
 /* Take a bridge of no VM away; `ctx` is the netd. For idle.h. */
 int netd_bridge_down(void *ctx, uid_t owner, struct err *err);
 

@@ -23,14 +23,15 @@ static void start_finish(struct start *s)
 	fd_closep(&s->row.inside);
 }
 
-static int check_files(const struct netd *n, int kernel, int initramfs, int disk, struct err *err)
+static int check_files(const struct netd *n, const struct start *s, int kernel, int initramfs,
+	int disk, struct err *err)
 {
 	gid_t group = n->config.group;
 
 	if (fd_check_boot_file(kernel, "kernel", group, err) < 0 ||
 		fd_check_boot_file(initramfs, "initramfs", group, err) < 0)
 		return -1;
-	return fd_check_disk(disk, group, err);
+	return fd_check_disk(disk, group, s->row.disk, err);
 }
 
 /* The ledger allows it. The row's TAP stays the ledger's. */
@@ -128,7 +129,7 @@ int on_qemu_launch(struct netd *n, struct netd_qemu_launch_in *in, struct netd_q
 	_cleanup_(start_finish) struct start s = { .rundir = -1, .pidfd = -1, .row.inside = -1 };
 
 	if (start_begin(n, netd_msg_qemu_launch, vmm_kind_qemu, in->vm, &s, err) < 0 ||
-		check_files(n, in->kernel, in->initramfs, in->disk, err) < 0)
+		check_files(n, &s, in->kernel, in->initramfs, in->disk, err) < 0)
 		return -1;
 	if (s.row.tap < 0)
 		return err_set(err, ERR_operation_failed,
@@ -182,11 +183,12 @@ int on_firecracker_launch(struct netd *n, struct netd_firecracker_launch_in *in,
 
 	if (start_begin(n, netd_msg_firecracker_launch, vmm_kind_firecracker, in->vm, &s, err) <
 			0 ||
-		check_files(n, in->kernel, in->initramfs, in->disk, err) < 0 ||
+		check_files(n, &s, in->kernel, in->initramfs, in->disk, err) < 0 ||
 		start_rundir(n, &s, err) < 0)
 		return -1;
 	if (spawn_firecracker(n, in, &s, err) < 0 ||
-		go(n, &s, in->vcpus, in->memory, accel_auto, err) < 0 || start_end(n, &s, err) < 0) {
+		go(n, &s, in->vcpus, in->memory, accel_auto, err) < 0 ||
+		start_end(n, &s, err) < 0) {
 		start_undo(n, &s);
 		return -1;
 	}

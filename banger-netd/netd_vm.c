@@ -170,7 +170,8 @@ int on_vm_release(struct netd *n, struct netd_vm_release_in *in, struct netd_vm_
 		return -1;
 	if (!row)
 		return 0;
-	if (netd_kill_uid(n, in->vm, row->jail_uid, err) < 0)
+	if (netd_kill_uid(n, in->vm, row->jail_uid, err) < 0 ||
+		(row->disk && netd_disk_down(n, in->vm, err) < 0))
 		return -1;
 	if (ledger_row_has_network(row) && netd_network_down(n, row, true, err) < 0)
 		return -1;

@@ -75,7 +75,8 @@ static void add_devices(struct qemu_argv *a, const struct qemu_machine *m)
 	add(a, "-add-fd");
 	add(a, "fd=%d,set=1", QEMU_FD_DISK);
 	add(a, "-blockdev");
-	add(a, "driver=file,node-name=f0,filename=/dev/fdset/1,aio=threads,discard=unmap");
+	add(a, "driver=%s,node-name=f0,filename=/dev/fdset/1,aio=threads,discard=unmap",
+		m->block ? "host_device" : "file");
 	add(a, "-blockdev");
 	add(a, "driver=raw,node-name=d0,file=f0,discard=unmap");
 	add(a, "-device");

@@ -32,6 +32,7 @@ struct qemu_machine {
 	bool kvm;	 /* else TCG */
 	uint32_t tsc_khz;
 	mac mac;
+	bool block; /* its disk is a block device, not a file */
 };
 
 #define QEMU_ARGS_MAX 160

@@ -57,6 +57,39 @@ MSG(process_go, any)
 IN(vm_id, vm)
 END(process_go)
 
+/* Copy-on-write disks (banger-netd/dm_disk.h). */
+MSG(dm_attach, any)
+IN(vm_id, vm)
+IN(u64, size)
+IN(fd, image)
+IN(fd, cow)
+OUT(fd, disk)
+END(dm_attach)
+
+/* None is fine. */
+MSG(dm_detach, any)
+IN(vm_id, vm)
+END(dm_detach)
+
+MSG(dm_usage, any)
+IN(vm_id, vm)
+OUT(boolean, lost)
+OUT(u64, used)
+OUT(u64, total)
+END(dm_usage)
+
+/* The first disk of this suite behind `after` in id order. */
+MSG(dm_next, any)
+IN(vm_id, after)
+OUT(boolean, found)
+OUT(vm_id, vm)
+END(dm_next)
+
+/* Is device-mapper there? */
+MSG(dm_probe, any)
+OUT(boolean, have_dm)
+END(dm_probe)
+
 /* Open a pidfd first, then compare start time; fails with not_found when it is another process. */
 MSG(process_adopt, any)
 IN(vm_id, vm)

@@ -34,6 +34,7 @@ OUT(text, qemu_version)
 OUT(boolean, have_firecracker)
 OUT(text, firecracker_version)
 OUT(text, firecracker_problem)
+OUT(boolean, have_dm)
 END(host_status)
 
 /* The first thing a VM gets: a ledger row, and a jail uid of its own. */
@@ -42,6 +43,25 @@ IN(vm_id, vm)
 IN(uid, owner)
 OUT(uid, jail_uid)
 END(vm_reserve)
+
+/* A copy-on-write disk of `size` bytes: `image` read-only below, `cow` (common/cow.h says how large)
+ * for what differs. The node of it is what qemu_launch or firecracker_launch is to be given. */
+MSG(disk_attach, reserved)
+IN(vm_id, vm)
+IN(u64, size)
+IN(fd, image)
+IN(fd, cow)
+OUT(fd, disk)
+END(disk_attach)
+
+/* Of its copy-on-write disk: bytes of the file of differences, in use and in all. `lost`: they
+ * could not be written, or are not to be read any more. */
+MSG(disk_usage, running)
+IN(vm_id, vm)
+OUT(boolean, lost)
+OUT(u64, used)
+OUT(u64, total)
+END(disk_usage)
 
 /* The owner's bridge and /24 (made when absent), anti-spoofing, NAT if asked, and for QEMU a TAP on
  * it (Firecracker's comes with its launch). bangerd keeps which subnet is whose and which octet is

@@ -62,7 +62,7 @@ static void make_file(off_t size, mode_t mode)
 static int check_disk(int fd)
 {
 	struct err err = ERR_INIT;
-	int r = fd_check_disk(fd, getegid(), &err);
+	int r = fd_check_disk(fd, getegid(), 0, &err);
 
 	assert_true(r == 0 || err.code == ERR_bad_request);
 	fd_closep(&fd);
@@ -95,7 +95,7 @@ static void test_disk(void **state)
 	assert_int_equal(check_disk(open("/dev/null", O_RDWR)), -1);
 	assert_int_equal(check_disk(-1), -1);
 	fd = open(path("file"), O_RDWR);
-	assert_int_equal(fd_check_disk(fd, getegid() + 1, &err), -1);
+	assert_int_equal(fd_check_disk(fd, getegid() + 1, 0, &err), -1);
 	close(fd);
 	fd = memfd_create("x", 0);
 	assert_int_equal(ftruncate(fd, 4096), 0);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Copy-on-write disks: one read-only base for all VMs of an image, and for each VM a snapshot
+ * (Documentation/admin-guide/device-mapper/snapshot.rst) that keeps what differs in a sparse file
+ * of the VM's own, in chunks of 4 KiB. The base is the image's file and zeros behind it without
+ * end, so that a disk may be larger than its image.
+ */
+#include <stdint.h>
+
+#include "banger-netd/dm.h"
+#include "common/err.h"
+#include "common/types.h"
+
+/* Make the disk of a VM: `image` is open for reading, `cow` (common/cow.h) for both; the size
+ * is the disk's. *ret_fd is its node, O_RDWR. On failure nothing is left. */
+int dm_disk_attach(const struct dm *dm, const vm_id *vm, int image, int cow, uint64_t size,
+	int *ret_fd, struct err *err);
+
+/* Take the disk away; what the last one of an image leaves, its base, goes with it. While somebody
+ * has it open it goes with the last close. None is fine. */
+int dm_disk_detach(const struct dm *dm, const vm_id *vm, struct err *err);
+
+/* How much of the differences' file is in use, both in bytes. Fails with bad_input when the disk
+ * is lost: the differences could not be written, or are not to be read. */
+int dm_disk_usage(const struct dm *dm, const vm_id *vm, uint64_t *ret_used, uint64_t *ret_total,
+	struct err *err);
+
+/* The first VM behind `after` in id order that has a disk: 1, or 0. */
+int dm_disk_next(const struct dm *dm, const vm_id *after, vm_id *ret, struct err *err);
