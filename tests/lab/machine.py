@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -13,6 +14,7 @@ MEMORY = os.environ.get("LAB_MEMORY", "3072")
 BOOT_SECONDS = 300  # some 30 on a quiet host
 GRACE = 90  # beyond a scenario's own time-out, for the runner to end it and to tell
 CONSOLE_TAIL = 40
+PANIC = re.compile(r"Kernel panic|BUG:|Oops|general protection|lab: ")
 COMMAND_LINE = ("console=ttyS0 reboot=t panic=-1 quiet cryptomgr.notests mitigations=off "
                 "tsc=reliable tsc_early_khz={khz} systemd.unit=lab.target systemd.show_status=0 "
                 "systemd.journald.forward_to_console=1 "
@@ -82,8 +84,10 @@ class Machine:
         console = self.console.read_text(errors="replace") if self.console.exists() else ""
         said = [line for line in self.stderr.read_text(errors="replace").splitlines()
                 if "TCG doesn't support" not in line]
-        return "\n  ".join([f"status {self.process.poll()}, the console's end:",
-                            *console.splitlines()[-CONSOLE_TAIL:], *said[-5:]])
+        lines = console.splitlines()
+        panic = [line for line in lines[:-CONSOLE_TAIL] if PANIC.search(line)]
+        return "\n  ".join([f"status {self.process.poll()}, the console's end:", *panic[:5],
+                            *lines[-CONSOLE_TAIL:], *said[-5:]])
 
     def end(self):
         if self.process.poll() is None:
