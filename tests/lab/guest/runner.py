@@ -231,6 +231,10 @@ def install():
                               check=False)
         if done.returncode != 0:
             return f"{' '.join(command)}: status {done.returncode}: {done.stdout}"
+    programs = ["/usr/bin/banger", "/usr/sbin/bangerd", *glob.glob("/usr/libexec/banger/*")]
+    missing = re.findall(r"(\S+) => not found", output_of("ldd", *programs))
+    if missing:
+        return f"tests/lab/packages.txt lacks who has {' '.join(sorted(set(missing)))}"
     return ""
 
 
