@@ -195,7 +195,7 @@ static int do_launch(void *ctx, struct err *err)
 	s->vm->vmm = vmm;
 	pthread_mutex_unlock(&s->vms->lock);
 	s->guest = wait_ms(s->cancel_fd, settings->vmm_start_timeout * 1000);
-	if (s->ops->configure(&vmm, netd(s), &machine, &s->guest, err) < 0 ||
+	if (s->ops->configure(&vmm, &machine, &s->guest, err) < 0 ||
 		s->ops->console(&vmm, &out, &in, err) < 0 ||
 		console_connect(s->vm->console, out, in, err) < 0 ||
 		s->ops->start(&vmm, &s->guest, err) < 0 ||

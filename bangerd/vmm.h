@@ -57,8 +57,8 @@ struct vmm_ops {
 	int (*launch)(
 		struct ipc *netd, const struct vmm_machine *m, struct vmm *ret, struct err *err);
 	/* All that is to be said before the guest runs. */
-	int (*configure)(const struct vmm *v, struct ipc *netd, const struct vmm_machine *m,
-		const struct wait *w, struct err *err);
+	int (*configure)(const struct vmm *v, const struct vmm_machine *m, const struct wait *w,
+		struct err *err);
 	/* The guest runs. */
 	int (*start)(const struct vmm *v, const struct wait *w, struct err *err);
 

@@ -21,6 +21,7 @@
 #define GUEST_CID    3
 /* Firecracker itself forgets a connection that its guest does not answer in 2 s. */
 #define CONNECT_MS 3000
+#define END_MS	   200 /* from its sockets' end to its own */
 
 static struct wait within(const struct wait *w, uint64_t ms)
 {
@@ -107,14 +108,20 @@ static int wait_for_api(
 	}
 }
 
-/* One that does not answer before its guest runs is of no use: who starts it ends it. */
-static int say_killed(struct err *err)
+/*
+ * What a start that failed adds. One that does not answer is of no use: who starts it ends it. One
+ * whose socket closed has most likely ended, and says why by how: its pidfd follows its sockets.
+ */
+static int explain(const struct vmm *v, struct err *err)
 {
+	struct pollfd p = { .fd = v->pidfd, .events = POLLIN };
 	struct err e = *err;
 
-	if (e.code != ERR_timeout)
-		return -1;
-	return err_set(err, ERR_timeout, "%s: it is killed", e.msg);
+	if (e.code == ERR_timeout)
+		return err_set(err, ERR_timeout, "%s: it is killed", e.msg);
+	if (e.code == ERR_unavailable)
+		poll(&p, 1, END_MS);
+	return -1;
 }
 
 /* ---- what is said before the start ---- */
@@ -211,18 +218,17 @@ static int firecracker_launch(
 	return 0;
 }
 
-static int firecracker_configure(const struct vmm *v, struct ipc *netd, const struct vmm_machine *m,
-	const struct wait *w, struct err *err)
+static int firecracker_configure(
+	const struct vmm *v, const struct vmm_machine *m, const struct wait *w, struct err *err)
 {
 	struct firecracker_api *api;
 	int r;
 
-	(void)netd;
 	if (wait_for_api(v, w, &api, err) < 0)
-		return say_killed(err);
+		return explain(v, err);
 	r = say_all(api, m, w, err);
 	firecracker_api_close(api);
-	return r < 0 ? say_killed(err) : 0;
+	return r < 0 ? explain(v, err) : 0;
 }
 
 static int firecracker_start(const struct vmm *v, const struct wait *w, struct err *err)
@@ -231,10 +237,10 @@ static int firecracker_start(const struct vmm *v, const struct wait *w, struct e
 	int r;
 
 	if (with_api(v, &api, err) < 0)
-		return -1;
+		return explain(v, err);
 	r = firecracker_api_action(api, FIRECRACKER_INSTANCE_START, w, err);
 	firecracker_api_close(api);
-	return r < 0 ? say_killed(err) : 0;
+	return r < 0 ? explain(v, err) : 0;
 }
 
 /* The TAP, which Firecracker has open by now, leaves its network namespace for the host's side:
@@ -350,11 +356,11 @@ static int firecracker_control(
 			*err = why;
 			return -1;
 		}
+		if (nap(v, w, NAP_MOST_MS, "its guest's agent was there", err) < 0)
+			return -1;
 		if (over(w))
 			return err_set(
 				err, ERR_timeout, "the guest's agent is not there: %s", why.msg);
-		if (nap(v, w, NAP_MOST_MS, "its guest's agent was there", err) < 0)
-			return -1;
 	}
 }
 

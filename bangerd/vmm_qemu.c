@@ -39,10 +39,10 @@ static int qemu_launch(
 }
 
 /* What there is to say was in its arguments. */
-static int qemu_configure(const struct vmm *v, struct ipc *netd, const struct vmm_machine *m,
-	const struct wait *w, struct err *err)
+static int qemu_configure(
+	const struct vmm *v, const struct vmm_machine *m, const struct wait *w, struct err *err)
 {
-	(void)v, (void)netd, (void)m, (void)w, (void)err;
+	(void)v, (void)m, (void)w, (void)err;
 	return 0;
 }
 
