@@ -36,8 +36,7 @@ static void on_console(struct source *s, uint32_t events)
 		loop_close(s);
 }
 
-/* What the guest writes to its serial port: one line, and what the behaviour wants. A regular file
- * cannot be waited for, and takes it all at once. */
+/* What the guest writes to its serial port: one line, and what the behaviour wants. */
 static int write_console(struct err *err)
 {
 	static const char line[] = "no guest: engine none\r\n";
@@ -49,7 +48,12 @@ static int write_console(struct err *err)
 	console = (struct source){ fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), on_console };
 	if (console.fd < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot copy stdout");
-	return loop_watch(&console, EPOLLOUT, err);
+	if (loop_watch(&console, EPOLLOUT, err) == 0)
+		return 0;
+	/* A regular file cannot be waited for, and takes all at once. */
+	while (err->sys == EPERM && console.fd >= 0)
+		on_console(&console, EPOLLOUT);
+	return console.fd < 0 ? 0 : -1;
 }
 
 static int start(struct machine *m, struct err *err)

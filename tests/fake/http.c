@@ -55,7 +55,7 @@ static struct connection *of(http_parser *p)
 static int stop(http_parser *p, const char *problem)
 {
 	of(p)->problem = problem;
-	return 1;
+	return -1; /* 1 would mean: without a body */
 }
 
 static int on_begin(http_parser *p)

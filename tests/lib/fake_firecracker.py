@@ -5,10 +5,13 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import time
 from pathlib import Path
 
+import agent
 import repo
+from netd import TINY
 
 MARK, AREA = b"BANGER-FAKE:", 256
 PROGRAM = repo.BUILD / "tests/fake/firecracker"
@@ -89,10 +92,14 @@ class Api:
             head += f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n"
         self.socket.sendall(head.encode() + b"\r\n" + raw)
 
+    def do_raw(self, method, path, body=None):
+        """(status, headers, body) of a request."""
+        self.send(method, path, body)
+        return self.read_reply()
+
     def ask(self, method, path, body=None):
         """(status, body as JSON or None) of a request."""
-        self.send(method, path, body)
-        status, _, body = self.read_reply()
+        status, _, body = self.do_raw(method, path, body)
         return status, json.loads(body) if body else None
 
     def do(self, method, path, body=None):
@@ -103,3 +110,56 @@ class Api:
 
     def put(self, path, body):
         return self.do("PUT", path, body)
+
+
+class Vmm:
+    """One process, in a folder and network namespace of its own."""
+
+    def __init__(self, folder, program, *arguments, namespaces="-n"):
+        self.folder, self.apis = folder, []
+        shutil.copy(TINY, folder / "kernel")
+        (folder / "disk").write_bytes(bytes(1 << 20))
+        with open(folder / "console", "wb") as out, open(folder / "err", "wb") as err:
+            self.process = subprocess.Popen(
+                ["unshare", *namespaces.split(), program, "--id", "vm-1", "--api-sock", "api",
+                 *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+
+    def api(self):
+        self.apis.append(Api(self.folder / "api", 60))
+        return self.apis[-1]
+
+    def connect(self, port, timeout=60):
+        """A stream to the guest's port; None when nobody listens there."""
+        stream = agent.Stream(self.folder / "vsock")
+        stream.socket.settimeout(timeout)
+        try:
+            stream.socket.sendall(b"CONNECT %d\n" % port)
+            answer = b""
+            while not answer.endswith(b"\n"):
+                byte = stream.socket.recv(1)
+                if not byte:
+                    stream.close()
+                    return None
+                answer += byte
+        except ConnectionResetError:
+            stream.close()
+            return None
+        assert answer.startswith(b"OK ") and int(answer[3:]) >= 1 << 30
+        return stream
+
+    def end(self):
+        for api in self.apis:
+            api.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+def wait_for(what, seconds=20):
+    """What what() gives once it is true; the last value when time is up."""
+    end = time.monotonic() + seconds
+    while True:
+        value = what()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(0.02)
