@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The agent over vsock: whom it takes, how many, what a flood of connections does to the rest."""
 
+import concurrent.futures
+import os
 import shutil
 import socket
+import threading
 import time
 
 import agent
@@ -116,6 +119,77 @@ def test_flood_of_connections(guest):
     assert guest.control.call("hello")["ready"] == 1
     assert guest.run("echo", "well")[1] == b"well\n"
     kept.close()
+
+
+def echo(guest, data):
+    """Through the guest's port 5000 and back, read while it is written."""
+    connection = agent.dial(guest.vsock.path, 5000)
+    writer = threading.Thread(target=connection.sendall, args=[data])
+    writer.start()
+    back = bytearray()
+    while len(back) < len(data):
+        back += connection.recv(1 << 20)
+    writer.join()
+    connection.close()
+    return bytes(back)
+
+
+def test_bytes_arrive_as_they_were_sent(guest):
+    server = open_session(guest)
+    server.exec("vsock-peer", "echo", "5000")
+    server.until(b"ready\n")
+    data = os.urandom(8 << 20)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for back in pool.map(echo, [guest] * 3, [data] * 3):
+            assert back == data
+    server.close()
+
+
+def test_a_port_that_reads_nothing_stalls_itself_alone(guest):
+    server = open_session(guest)
+    server.exec("vsock-peer", "hold", "5001")
+    server.until(b"ready\n")
+    stalled = agent.dial(guest.vsock.path, 5001)
+    stalled.settimeout(3)
+    with pytest.raises(TimeoutError):
+        stalled.sendall(bytes(8 << 20))
+    assert guest.run("echo", "well")[1] == b"well\n"
+    stalled.close()
+    server.close()
+
+
+def test_a_machine_that_pauses(guest):
+    """Connections live through it, and what came meanwhile is there afterwards."""
+    session = open_session(guest)
+    session.exec("cat")
+    guest.execute("stop")
+    session.feed(b"meanwhile\n")
+    with pytest.raises(TimeoutError):
+        session.until(b"meanwhile\n", timeout=1)
+    late = socket.socket(socket.AF_UNIX)
+    late.connect(str(guest.vsock.path))
+    late.sendall(b"CONNECT %d\n" % microvm.SESSION)
+    guest.execute("cont")
+    session.until(b"meanwhile\n")
+    assert late.recv(3) == b"OK "
+    late.close()
+    session.close()
+
+
+def test_the_guest_calls_the_host(guest):
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{guest.vsock.path}_6002")
+    listener.listen()
+    session = open_session(guest)
+    session.exec("vsock-peer", "connect", "6002")
+    host, _ = listener.accept()
+    session.feed(b"to the host")
+    assert host.recv(64) == b"to the host"
+    host.sendall(b"to the guest")
+    host.close()
+    assert session.wait() == ("exited", 0) and session.stdout == b"to the guest"
+    session.close()
+    listener.close()
 
 
 def test_the_guest_is_refused_where_nobody_listens(guest):

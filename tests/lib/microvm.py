@@ -168,11 +168,24 @@ class Guest:
     def wait(self, timeout=20):
         return self.process.wait(timeout)
 
-    def watch_end(self):
-        """A function that waits for the end, and says why it came (QMP's ShutdownCause)."""
+    def qmp(self, *commands):
+        """A connection to QMP that has sent these."""
         qmp = socket.socket(socket.AF_UNIX)
         qmp.connect(str(self.folder / "qmp"))
-        qmp.sendall(b'{"execute": "qmp_capabilities"}\n')
+        for command in ("qmp_capabilities", *commands):
+            qmp.sendall(json.dumps({"execute": command}).encode() + b"\n")
+        return qmp
+
+    def execute(self, command):
+        """Run one command to its answer."""
+        with self.qmp(command) as qmp, qmp.makefile() as lines:
+            answers = 0
+            while answers < 2:  # to the capabilities, to the command
+                answers += "return" in json.loads(next(lines))
+
+    def watch_end(self):
+        """A function that waits for the end, and says why it came (QMP's ShutdownCause)."""
+        qmp = self.qmp()
 
         def wait(timeout=20):
             qmp.settimeout(timeout)
