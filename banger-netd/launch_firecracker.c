@@ -45,12 +45,37 @@ static int open_fifo(int rundir, const char *name, gid_t group, int *ret, struct
 	return 0;
 }
 
-/* The directory that netd made for it; what is in there is the VMM's from now on. */
-static int open_run(int rundir, uid_t uid, int *ret, struct err *err)
+/* Where Firecracker logs to is a file that it opens by name. It is one pipe with its stderr, so
+ * that the log is bounded, and its last words are read when it is dead (vmm_log.h). */
+static int make_log(int run, uid_t uid, struct vmm_log *log, int *ret_writer, struct err *err)
 {
-	_cleanup_fd_ int fd = fd_open_beneath(rundir, JAIL_RUN_HOST, O_RDONLY | O_DIRECTORY, 0);
+	_cleanup_fd_ int reader = -1, writer = -1;
 
-	if (fd < 0 || fchown(fd, uid, (gid_t)-1) < 0)
+	if (mkfifoat(run, JAIL_RUN_LOG, 0600) == 0)
+		reader = fd_open_beneath(run, JAIL_RUN_LOG, O_RDWR | O_NONBLOCK, 0);
+	if (reader >= 0)
+		writer = fd_open_beneath(run, JAIL_RUN_LOG, O_WRONLY | O_NONBLOCK, 0);
+	if (writer < 0 || fchown(reader, uid, (gid_t)-1) < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot make the VMM's log");
+	fd_closep(&log->pipe);
+	fd_closep(ret_writer);
+	log->pipe = TAKE_FD(reader);
+	*ret_writer = TAKE_FD(writer);
+	return 0;
+}
+
+/* The directory that netd made for it, with its log; what is in there is the VMM's from now on. */
+static int open_run(const struct launch_firecracker_spawn_in *in, struct vmm_log *log, int *ret,
+	int *ret_writer, struct err *err)
+{
+	_cleanup_fd_ int fd = fd_open_beneath(in->rundir, JAIL_RUN_HOST, O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0)
+		return err_sys(
+			err, ERR_operation_failed, errno, "cannot open the VMM's run directory");
+	if (make_log(fd, in->jail_uid, log, ret_writer, err) < 0)
+		return -1;
+	if (fchown(fd, in->jail_uid, (gid_t)-1) < 0)
 		return err_sys(
 			err, ERR_operation_failed, errno, "cannot give the VMM its run directory");
 	*ret = TAKE_FD(fd);
@@ -84,7 +109,7 @@ int launch_firecracker(const struct netd_config *config, const struct vmm_binary
 				socket[] = JAIL_RUN "/" JAIL_RUN_API;
 	char *const argv[] = { name, id_option, id, socket_option, socket, NULL };
 	_cleanup_fd_ int run = -1, input = -1, output = -1, writer = -1;
-	struct vmm_log log = VMM_LOG_INIT;
+	_cleanup_(vmm_log_finish) struct vmm_log log = VMM_LOG_INIT;
 	struct jail jail = { .mount_point = config->run_dir,
 		.uid = in->jail_uid,
 		.layout = &layout,
@@ -98,11 +123,11 @@ int launch_firecracker(const struct netd_config *config, const struct vmm_binary
 		.argv = argv };
 
 	str_copy(id, sizeof(id), in->vm.s);
-	if (open_run(in->rundir, in->jail_uid, &run, err) < 0 ||
+	if (vmm_log_open(in->rundir, config->group, &log, &writer, err) < 0 ||
+		open_run(in, &log, &run, &writer, err) < 0 ||
 		give_disk(in->disk, in->jail_uid, &jail.file_size, err) < 0 ||
 		open_fifo(in->rundir, JAIL_CONSOLE_IN, config->group, &input, err) < 0 ||
-		open_fifo(in->rundir, JAIL_CONSOLE_OUT, config->group, &output, err) < 0 ||
-		vmm_log_open(in->rundir, config->group, &log, &writer, err) < 0)
+		open_fifo(in->rundir, JAIL_CONSOLE_OUT, config->group, &output, err) < 0)
 		return -1;
 	jail.files[JAIL_FILE_KERNEL] = in->kernel;
 	jail.files[JAIL_FILE_INITRAMFS] = in->initramfs;
@@ -111,10 +136,9 @@ int launch_firecracker(const struct netd_config *config, const struct vmm_binary
 	jail.std[0] = input;
 	jail.std[1] = output;
 	jail.std[2] = writer;
-	if (jail_spawn(&jail, ret, err) < 0) {
-		vmm_log_finish(&log);
+	if (jail_spawn(&jail, ret, err) < 0)
 		return -1;
-	}
 	*ret_log = log;
+	log = (struct vmm_log)VMM_LOG_INIT;
 	return 0;
 }

@@ -9,11 +9,10 @@
 #define JAIL_DISK      "/disk"
 #define JAIL_RUN       "/run"
 
-#define JAIL_RUN_HOST	 "fc"
-#define JAIL_RUN_API	 "api"	   /* the API's socket */
-#define JAIL_RUN_VSOCK	 "vsock"   /* the vsock's socket */
-#define JAIL_RUN_LOG	 "log"	   /* a FIFO: what nobody reads is lost, not kept */
-#define JAIL_RUN_METRICS "metrics" /* a FIFO */
+#define JAIL_RUN_HOST  "fc"
+#define JAIL_RUN_API   "api"   /* the API's socket */
+#define JAIL_RUN_VSOCK "vsock" /* the vsock's socket */
+#define JAIL_RUN_LOG   "log"   /* a FIFO, one pipe with the VMM's stderr */
 
 /* FIFOs in the VM's run directory itself, the VMM's stdin and stdout. */
 #define JAIL_CONSOLE_IN	 "console.in"
