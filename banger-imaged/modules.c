@@ -31,6 +31,7 @@ static const struct root {
 	{ "ext4", PHASE_DISK, true, 0, NULL },
 	{ "overlay", PHASE_LATE, false, 0, NULL },
 	{ "virtio_rng", PHASE_LATE, false, VIRTIO_ID_RNG, NULL },
+	{ "virtio_balloon", PHASE_LATE, false, VIRTIO_ID_BALLOON, NULL },
 };
 
 /* What the roots need in the kernels that distributions ship: read along in the first pass over a

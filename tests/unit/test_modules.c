@@ -83,7 +83,7 @@ static const char *const cloud[] = { "vmw_vsock_virtio_transport_common:vsock",
 	"virtio_net:virtio_ring,virtio,net_failover", "net_failover:failover",
 	"overlay:", "virtio_console:virtio_ring,virtio",
 	"failover:", "virtio-rng:virtio,virtio_ring", "virtio_blk:virtio_ring,virtio",
-	"vsock:", "virtio:virtio_ring",
+	"vsock:", "virtio:virtio_ring", "virtio_balloon:virtio",
 	"vmw_vsock_virtio_transport:vmw_vsock_virtio_transport_common,vsock",
 	"virtio_ring:", "virtio_mmio:virtio_ring,virtio", "btrfs:raid6_pq", "raid6_pq:", NULL };
 
@@ -101,8 +101,8 @@ static void test_cloud(void **state)
 		"vsock/channel:19 vmw_vsock_virtio_transport_common/channel:19 "
 		"vmw_vsock_virtio_transport/channel:19 "
 		"failover/net:1 net_failover/net:1 virtio_net/net:1 virtio_blk/disk "
-		"overlay/late virtio_rng/late:4");
-	assert_int_equal(w.fetched, 13); /* each once, and no other */
+		"overlay/late virtio_balloon/late:5 virtio_rng/late:4");
+	assert_int_equal(w.fetched, 14); /* each once, and no other */
 	w = (struct world){ cloud, "kernel/fs/ext4/ext4.ko\n", "xz", 0 };
 	assert_int_equal(select_from(&w, FIXTURE_RELEASE, order, sizeof(order), &err), 0);
 }
