@@ -134,24 +134,32 @@ static int bridge_up(struct netd *n, const struct ledger_row *row, bool first, u
 	return 0;
 }
 
-/* Take away a TAP that a VMM made persistent, or an earlier attempt left. */
-static int tap_down(struct netd *n, struct ifname name, struct err *err)
+/* Take away a VM's TAP: one that a VMM made persistent, or an earlier attempt left, too. What else
+ * has its name, and is no port of the owner's bridge, is not banger's. */
+static int tap_down(struct netd *n, const struct ledger_row *row, struct err *err)
 {
-	struct link_info info;
-	int r = link_find(n->link, name.s, &info, err);
+	struct ifname name = name_tap(row->vm);
+	struct link_info tap, bridge;
+	int r = link_find(n->link, name.s, &tap, err);
 
-	if (r <= 0 || !str_eq(info.kind, "tun"))
-		return r < 0 ? -1 : 0;
+	if (r == 1 && !str_eq(tap.kind, "tun")) {
+		r = link_find(n->link, name_bridge(row->owner).s, &bridge, err);
+		if (r == 1 && tap.master != bridge.index)
+			r = 0;
+	}
+	if (r <= 0)
+		return r;
 	return link_delete(n->link, name.s, err);
 }
 
-/* Nothing has the name of a VM's TAP; another's interface is not ours to remove. */
-static int tap_name_free(struct netd *n, struct ifname name, struct err *err)
+/* Nothing has the name of the VM's TAP. */
+static int tap_name_free(struct netd *n, const struct ledger_row *row, struct err *err)
 {
+	struct ifname name = name_tap(row->vm);
 	struct link_info info;
 	int r;
 
-	if (tap_down(n, name, err) < 0)
+	if (tap_down(n, row, err) < 0)
 		return -1;
 	r = link_find(n->link, name.s, &info, err);
 	if (r == 1)
@@ -181,7 +189,7 @@ static int tap_up(struct netd *n, const struct ledger_row *row, unsigned bridge,
 	struct ifname name = name_tap(row->vm);
 	_cleanup_fd_ int tap = -1;
 
-	if (tap_name_free(n, name, err) < 0)
+	if (tap_name_free(n, row, err) < 0)
 		return -1;
 	/* Firecracker's is made where Firecracker is. */
 	if (row->vmm == vmm_kind_firecracker)
@@ -208,7 +216,7 @@ int netd_network_down(struct netd *n, const struct ledger_row *row, bool keep, s
 	struct ifname bridge = name_bridge(row->owner);
 	bool stays = left.owner_vms > 0;
 
-	if (tap_down(n, name_tap(row->vm), err) < 0)
+	if (tap_down(n, row, err) < 0)
 		return -1;
 	if (!stays && keep)
 		stays = idle_keep(&n->idle, n->ledger, row->owner, row->subnet);
@@ -282,12 +290,12 @@ static int attach(
 		return -1;
 	if (r == 0)
 		return err_set(err, ERR_operation_failed, "bridge %s is gone", bridge.s);
-	if (tap_name_free(n, name, err) < 0)
+	if (tap_name_free(n, row, err) < 0)
 		return -1;
 	if (link_move(inside, name.s, n->netns, err) < 0)
 		return err_wrap(err, "VM %s has no TAP that could be attached", row->vm.s);
 	if (tap_join(n, name, info.index, err) < 0) {
-		tap_down(n, name, &undo);
+		tap_down(n, row, &undo);
 		return -1;
 	}
 	return 0;
@@ -320,7 +328,7 @@ int on_tap_attach(struct netd *n, struct netd_tap_attach_in *in, struct netd_tap
 	attached = *row;
 	attached.attached = true;
 	if (ledger_put(n->ledger, &attached, err) < 0) {
-		tap_down(n, name_tap(in->vm), &undo);
+		tap_down(n, row, &undo);
 		return -1;
 	}
 	return 0;

@@ -8,6 +8,7 @@
  *
  *   status | reserve VM UID | tap VM SUBNET HOST MAC NAT [VMM] | launch VM VCPUS MIB ACCEL KERNEL
  *   INITRAMFS DISK | adopt VM | signal VM SIGNO | reap VM | release VM | next VM
+ *   firecracker VM VCPUS MIB KERNEL INITRAMFS DISK | attach VM
  *   await VM MS       wait until the pidfd of the VM (from launch or adopt) is readable
  *   raw HEX [FILE…]   send these bytes as a packet, with these files
  *   pid               of banger-netd
@@ -108,19 +109,32 @@ static int open_file(const char *spec, int *ret, struct err *err)
 	return 0;
 }
 
+/* A text as one word. */
+static const char *hex(const char *s, char *buf)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (; *s; s++)
+		n += (size_t)sprintf(buf + n, "%02x", (unsigned)(unsigned char)*s);
+	return buf;
+}
+
 static int do_status(struct tool *t, struct err *err)
 {
 	const struct netd_host_status_in in;
 	struct netd_host_status_out out;
-	char pool[16];
+	char pool[16], problem[2 * TEXT_MAX + 1];
 
 	if (netd_host_status(t->ch, &in, &out, err) < 0)
 		return -1;
 	printf("ok kvm=%s probe_us=%llu tun=%d qemu=%d nft=%d limits=%s tsc_khz=%u pool=%s/%u "
-	       "version=%s\n",
+	       "firecracker=%d fc=%s fc_problem=%s version=%s\n",
 		kvm_state_to_name(out.kvm), (unsigned long long)out.kvm_probe_us, out.have_tun,
 		out.have_qemu, out.have_nft, limits_to_name(out.limits), out.tsc_khz,
-		ipv4_format(out.pool, pool), out.pool_prefix, out.qemu_version.s);
+		ipv4_format(out.pool, pool), out.pool_prefix, out.have_firecracker,
+		out.firecracker_version.s, hex(out.firecracker_problem.s, problem),
+		out.qemu_version.s);
 	return 0;
 }
 
@@ -181,35 +195,77 @@ static void keep_pidfd(struct tool *t, vm_id vm, int pidfd)
 	*p = pidfd;
 }
 
+/* The files from word `at` on: kernel, initramfs, disk; closed again on failure. */
+static int open_files(const struct tool *t, size_t at, int fds[3], struct err *err)
+{
+	for (size_t i = 0; i < 3; i++)
+		fds[i] = -1;
+	for (size_t i = 0; i < 3; i++)
+		if (open_file(t->w[at + i], &fds[i], err) < 0) {
+			fd_close_many(fds, 3);
+			return -1;
+		}
+	return 0;
+}
+
 static int do_launch(struct tool *t, struct err *err)
 {
 	struct netd_qemu_launch_in in = { .vcpus = (uint8_t)number(t, 2),
-		.memory = (uint32_t)number(t, 3),
-		.kernel = -1,
-		.initramfs = -1,
-		.disk = -1 };
+		.memory = (uint32_t)number(t, 3) };
 	struct netd_qemu_launch_out out;
-	int r;
+	int fds[3], r;
 
 	if (t->n < 8 || !accel_from_name(t->w[4], &in.accel))
 		return usage(t, err);
-	r = get_vm(t, 1, &in.vm, err);
-	if (r == 0)
-		r = open_file(t->w[5], &in.kernel, err);
-	if (r == 0)
-		r = open_file(t->w[6], &in.initramfs, err);
-	if (r == 0)
-		r = open_file(t->w[7], &in.disk, err);
-	if (r == 0)
-		r = netd_qemu_launch(t->ch, &in, &out, err);
-	fd_closep(&in.kernel);
-	fd_closep(&in.initramfs);
-	fd_closep(&in.disk);
+	if (get_vm(t, 1, &in.vm, err) < 0 || open_files(t, 5, fds, err) < 0)
+		return -1;
+	in.kernel = fds[0];
+	in.initramfs = fds[1];
+	in.disk = fds[2];
+	r = netd_qemu_launch(t->ch, &in, &out, err);
+	fd_close_many(fds, 3);
 	if (r < 0)
 		return -1;
 	keep_pidfd(t, in.vm, out.pidfd);
 	fd_closep(&out.rundir);
-	printf("ok pid=%u start_time=%llu\n", out.pid, (unsigned long long)out.start_time);
+	printf("ok pid=%u start_time=%llu vmm=qemu jail_uid=%u\n", out.pid,
+		(unsigned long long)out.start_time, out.jail_uid);
+	return 0;
+}
+
+static int do_firecracker(struct tool *t, struct err *err)
+{
+	struct netd_firecracker_launch_in in = { .vcpus = (uint8_t)number(t, 2),
+		.memory = (uint32_t)number(t, 3) };
+	struct netd_firecracker_launch_out out;
+	int fds[3], r;
+
+	if (t->n < 7)
+		return usage(t, err);
+	if (get_vm(t, 1, &in.vm, err) < 0 || open_files(t, 4, fds, err) < 0)
+		return -1;
+	in.kernel = fds[0];
+	in.initramfs = fds[1];
+	in.disk = fds[2];
+	r = netd_firecracker_launch(t->ch, &in, &out, err);
+	fd_close_many(fds, 3);
+	if (r < 0)
+		return -1;
+	keep_pidfd(t, in.vm, out.pidfd);
+	fd_closep(&out.rundir);
+	printf("ok pid=%u start_time=%llu vmm=firecracker jail_uid=%u\n", out.pid,
+		(unsigned long long)out.start_time, out.jail_uid);
+	return 0;
+}
+
+static int do_attach(struct tool *t, struct err *err)
+{
+	struct netd_tap_attach_in in;
+	struct netd_tap_attach_out out;
+
+	if (get_vm(t, 1, &in.vm, err) < 0 || netd_tap_attach(t->ch, &in, &out, err) < 0)
+		return -1;
+	puts("ok");
 	return 0;
 }
 
@@ -222,7 +278,8 @@ static int do_adopt(struct tool *t, struct err *err)
 		return -1;
 	keep_pidfd(t, in.vm, out.pidfd);
 	fd_closep(&out.rundir);
-	printf("ok pid=%u start_time=%llu\n", out.pid, (unsigned long long)out.start_time);
+	printf("ok pid=%u start_time=%llu vmm=%s jail_uid=%u\n", out.pid,
+		(unsigned long long)out.start_time, vmm_kind_to_name(out.vmm), out.jail_uid);
 	return 0;
 }
 
@@ -337,6 +394,8 @@ static const struct {
 	{ "reserve", do_reserve },
 	{ "tap", do_tap },
 	{ "launch", do_launch },
+	{ "firecracker", do_firecracker },
+	{ "attach", do_attach },
 	{ "adopt", do_adopt },
 	{ "signal", do_signal },
 	{ "reap", do_reap },

@@ -161,6 +161,9 @@ class Host:
     def launch(self, netd, vm, **other):
         return netd("launch", vm, 1, 128, "tcg", *self.files(**other))
 
+    def firecracker(self, netd, vm, **other):
+        return netd("firecracker", vm, 1, 128, *self.files(**other))
+
     def release_all(self):
         """What a restarted suite does with VMs that it does not know."""
         for netd in self.started:

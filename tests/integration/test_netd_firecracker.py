@@ -1,0 +1,805 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Firecracker's jail, with a VMM in it that has been taken over (jail_probe.c), and its TAP."""
+
+import contextlib
+import os
+import select
+import shutil
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+import fake_firecracker as fake
+import netd as lib
+from netd import Gone, Host, Refused
+from repo import BUILD
+from test_netd import WRONG_FILES, odd_files  # noqa: F401, the latter a fixture
+
+VM = "0123456789ab"
+OTHER = "ba9876543210"
+MAC = "52:54:00:00:00:01"
+OTHER_MAC = "52:54:00:00:00:02"
+TAP = f"bt{VM}"
+STATIC = BUILD / "tests/integration/jail-probe"
+DYNAMIC = BUILD / "tests/integration/jail-probe-dynamic"
+
+
+def install(source, path):
+    shutil.copyfile(source, path)
+    os.chown(path, 0, 0)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def binary():
+    return STATIC
+
+
+@pytest.fixture
+def host(binary):
+    """A host whose firecracker is a program of the test; after the test it is as it was before."""
+    host = Host()
+    path = install(binary, host.dir / "firecracker")
+    with open(host.config, "a", encoding="ascii") as f:
+        f.write(f"[vmm]\nfirecracker = {path}\n")
+    before = host.state()
+    before["files"] = ["ledger", "vm"]
+    yield host
+    try:
+        host.release_all()
+        assert host.settles(before), (host.state(), before,
+                                      "".join(netd.said() for netd in host.started))
+    finally:
+        host.close()
+
+
+@pytest.fixture
+def netd(host):
+    return host.netd()
+
+
+def network(netd, vm=VM, owner=1000, subnet=0, octet=2, mac=MAC, vmm="firecracker"):
+    netd("reserve", vm, owner)
+    return netd("tap", vm, subnet, octet, mac, 0, vmm)
+
+
+class Probe:
+    """What runs in the jail, told what to do by way of its console."""
+
+    def __init__(self, host, netd, vm=VM):
+        self.host, self.vm = host, vm
+        self.launched = host.firecracker(netd, vm)
+        self.pid, self.uid = int(self.launched["pid"]), int(self.launched["jail_uid"])
+        self.connect()
+        self.arguments = self.answer()
+
+    def connect(self):
+        folder = self.host.rundir(self.vm)
+        self.input = os.open(folder / "console.in", os.O_WRONLY | os.O_NONBLOCK)
+        self.output = os.open(folder / "console.out", os.O_RDONLY | os.O_NONBLOCK)
+
+    def close(self):
+        os.close(self.input)
+        os.close(self.output)
+
+    def answer(self, timeout=20):
+        got, deadline = b"", time.monotonic() + timeout
+        while not (got == b"\n" or got.endswith(b"\n\n")):
+            left = deadline - time.monotonic()
+            assert left > 0 and select.select([self.output], [], [], left)[0], got
+            more = os.read(self.output, 65536)
+            assert more, got
+            got += more
+        return got.decode().splitlines()[:-1]
+
+    def __call__(self, *words):
+        os.write(self.input, (" ".join(map(str, words)) + "\n").encode())
+        return self.answer()
+
+    def result(self, *words):
+        answer = self(*words)
+        assert len(answer) == 1, answer
+        return answer[0]
+
+    def tree(self, path="/"):
+        """{path: (kind, mode, uid)} of what it sees."""
+        found = {}
+        for line in self("ls", path):
+            kind, mode, uid, name = line.split(" ", 3)
+            found[name] = int(kind, 8) << 12, int(mode, 8), int(uid)
+        return found
+
+
+def mounts(pid):
+    """{mount point: set of options}."""
+    lines = [line.split() for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()]
+    assert len({line[4] for line in lines}) == len(lines)
+    return {line[4]: set(line[5].split(",")) for line in lines}
+
+
+def links(pid):
+    done = lib.subprocess.run(["nsenter", "-t", str(pid), "-n", "ip", "-o", "link"],
+                              capture_output=True, text=True, check=True)
+    return [line.split(": ")[1] for line in done.stdout.splitlines()]
+
+
+OWN = {
+    "/dev": (stat.S_IFDIR, 0o755, 0),
+    "/dev/null": (stat.S_IFCHR, 0o666, 0),
+    "/dev/urandom": (stat.S_IFCHR, 0o666, 0),
+    "/dev/kvm": (stat.S_IFCHR, 0o600, None),
+    "/dev/net": (stat.S_IFDIR, 0o755, 0),
+    "/dev/net/tun": (stat.S_IFCHR, 0o600, None),
+    "/kernel": (stat.S_IFREG, 0o644, 0),
+    "/initramfs": (stat.S_IFREG, 0o644, 0),
+    "/disk": (stat.S_IFREG, 0o660, None),
+    "/run": (stat.S_IFDIR, 0o2770, None),
+}
+
+
+def own_files(uid):
+    """What each jail has; None above stands for its uid."""
+    return {path: (kind, mode, uid if owner is None else owner)
+            for path, (kind, mode, owner) in OWN.items()}
+
+
+def test_what_the_jail_holds(host, netd):
+    network(netd)
+    probe = Probe(host, netd)
+    assert probe.tree() == own_files(probe.uid)
+    common = {"nosuid", "noexec"}
+    found = mounts(probe.pid)
+    assert set(found) == {"/", "/kernel", "/initramfs", "/disk", "/run"}
+    for path, options in found.items():
+        assert common <= options, path
+        assert ("rw" if path in ("/disk", "/run") else "ro") in options, path
+        assert "nodev" in options or path == "/", path
+
+
+@pytest.mark.parametrize("binary", [DYNAMIC], ids=["dynamic"])
+def test_what_a_jail_with_a_loader_holds(host, netd):
+    network(netd)
+    probe = Probe(host, netd)
+    tree = {path: what for path, what in probe.tree().items()
+            if not path.startswith(("/usr/", "/lib/", "/lib64/"))}
+    libraries = {f"/{name}" for name in ("lib", "lib64") if os.path.lexists(f"/{name}")}
+    assert set(tree) == set(OWN) | libraries | {"/usr", "/etc", "/etc/ld.so.cache"}
+    found = mounts(probe.pid)
+    real = {path for path in libraries if not os.path.islink(path)}
+    assert set(found) == {"/", "/kernel", "/initramfs", "/disk", "/run", "/usr",
+                          "/etc/ld.so.cache"} | real
+    for path, options in found.items():
+        assert {"nosuid"} <= options and ("nodev" in options or path == "/")
+        assert ("rw" if path in ("/disk", "/run") else "ro") in options, path
+    assert probe.result("write", "/usr/bin/env") in ("Read-only file system", "Permission denied")
+
+
+def test_who_it_is(host, netd):
+    network(netd)
+    probe = Probe(host, netd)
+    assert probe.arguments == ["firecracker", "--id", VM, "--api-sock", "/run/api"]
+    assert Path(f"/proc/{probe.pid}/environ").read_bytes() == b""
+    assert lib.UID_BASE <= probe.uid < lib.UID_BASE + lib.UID_COUNT - 1
+    status = lib.status_of(probe.pid)
+    assert status["Uid"].split() == status["Gid"].split() == [str(probe.uid)] * 4
+    assert status.get("Groups", "").split() == []
+    for kind in "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb":
+        assert int(status[kind], 16) == 0
+    assert (status["NoNewPrivs"], status["Seccomp"], status["Seccomp_filters"]) == ("1", "2", "2")
+    assert status["Umask"] == "0007"
+    assert status["NSpid"].split()[-1] == "1" and status["SigIgn"] == "0" * 16
+    for kind in "mnt", "pid", "ipc", "uts", "net":
+        assert os.readlink(f"/proc/{probe.pid}/ns/{kind}") != \
+            os.readlink(f"/proc/{netd.pid}/ns/{kind}"), kind
+    limits = Path(f"/proc/{probe.pid}/limits").read_text()
+    assert f"Max file size             {1 << 20} " in limits
+    assert "Max core file size        0 " in limits and "Max locked memory         0 " in limits
+
+
+def test_what_is_open_in_it(host, netd):
+    network(netd)
+    probe = Probe(host, netd)
+    assert probe("fds") == ["0", "1", "2"]
+    folder = host.rundir(VM)
+    assert os.readlink(f"/proc/{probe.pid}/fd/0") == str(folder / "console.in")
+    assert os.readlink(f"/proc/{probe.pid}/fd/1") == str(folder / "console.out")
+    assert os.readlink(f"/proc/{probe.pid}/fd/2").startswith("pipe:")
+    for fd in 0, 1:
+        text = Path(f"/proc/{probe.pid}/fdinfo/{fd}").read_text()
+        flags = int(text.split("flags:")[1].split()[0], 8)
+        assert flags & os.O_ACCMODE == os.O_RDWR and flags & os.O_NONBLOCK
+
+
+def test_the_run_directory_is_for_the_group(host, netd):
+    network(netd)
+    probe = Probe(host, netd)
+    folder = host.rundir(VM)
+    assert set(os.listdir(folder)) == {"console.in", "console.out", "fc", "vmm.log"}
+    wanted = {".": (stat.S_IFDIR, 0o750, 0), "console.in": (stat.S_IFIFO, 0o660, 0),
+              "console.out": (stat.S_IFIFO, 0o660, 0), "vmm.log": (stat.S_IFREG, 0o640, 0),
+              "fc": (stat.S_IFDIR, 0o2770, probe.uid)}
+    for name, what in wanted.items():
+        found = (folder / name).stat()
+        assert (stat.S_IFMT(found.st_mode), stat.S_IMODE(found.st_mode), found.st_uid) == what, name
+        assert found.st_gid == 0  # the tests' group
+    disk = host.disk.stat()
+    assert (disk.st_uid, disk.st_gid, stat.S_IMODE(disk.st_mode)) == (probe.uid, 0, 0o660)
+
+
+def test_a_console_takes_one_reader_after_another(host, netd):
+    network(netd)
+    probe = Probe(host, netd)
+    for _ in range(3):
+        probe.close()
+        probe.connect()
+        assert probe("fds") == ["0", "1", "2"]
+    assert netd("await", VM, 0)["dead"] == "0"
+
+
+def test_its_log_is_kept(host, netd):
+    network(netd)
+    probe = Probe(host, netd)
+    os.write(probe.input, b"exit 3\n")
+    assert netd("await", VM, 10000)["dead"] == "1"
+    assert netd("reap", VM) == {"known": "1", "status": str(3 << 8)}
+    assert (host.rundir(VM) / "vmm.log").read_text() == "jail-probe is up\n"
+    netd("release", VM)
+
+
+NO = "Operation not permitted"
+ROFS = "Read-only file system"
+
+
+def test_ways_out(host, netd):
+    host.kernel.chmod(0o666)  # the mount is what forbids
+    host.initramfs.chmod(0o666)
+    network(netd)
+    probe = Probe(host, netd)
+    for name in ("mount", "remount", "unshare", "chroot", "mknod", "kill", "fork", "execve"):
+        assert probe.result("call", name) == NO, name
+    assert probe.result("call", "setuid") == NO
+    assert probe.result("call", "connect") == "No such file or directory"
+    # Its disk cannot get a name in the directory that bangerd's group sees.
+    assert probe.result("call", "link") == "Invalid cross-device link"
+    assert probe.result("call", "rename") in (ROFS, "Invalid cross-device link")
+    assert probe.result("write", "/kernel") == ROFS
+    assert probe.result("write", "/initramfs") == ROFS
+    assert probe.result("read", "/kernel") == "0" and probe.result("write", "/disk") == "0"
+    assert probe.result("grow", "/disk", 1 << 20) == "File too large"
+    assert host.disk.stat().st_size == 1 << 20
+
+
+# ---- its network ----
+
+
+def tap_of(host):
+    """The flags and the rest of `ip -d` of the TAP on the host."""
+    text = host.ns.ip(f"-d link show {TAP}")
+    return set(text.split("<", 1)[1].split(">", 1)[0].split(",")), text
+
+
+def test_the_tap_comes_to_the_host_when_told(host, netd):
+    assert network(netd) == {"address": "172.30.0.2", "gateway": "172.30.0.1", "prefix": "24"}
+    assert TAP not in host.ns.ip("-o link") and "bgr1000" in host.ns.ip("-o link")
+    probe = Probe(host, netd)
+    assert links(probe.pid) == ["lo", TAP] and TAP not in host.ns.ip("-o link")
+    assert probe.result("tap", TAP) == "0"
+    netd("attach", VM)
+    assert links(probe.pid) == ["lo"]
+    flags, text = tap_of(host)
+    assert {"UP", "LOWER_UP"} <= flags and "master bgr1000" in text
+    assert f"user {probe.uid}" in text and "tun type tap" in text and "vnet_hdr on" in text
+    assert "inet6" not in host.ns.ip(f"addr show {TAP}")
+    assert host.ns.run("cat", f"/proc/sys/net/ipv6/conf/{TAP}/disable_ipv6").strip() == "1"
+    assert TAP in host.ns.run("nft", "list", "ruleset")
+    netd("release", VM)
+    assert TAP not in host.ns.ip("-o link")
+
+
+def test_only_its_own_tap(host, netd):
+    network(netd)
+    probe = Probe(host, netd)
+    assert probe.result("tap", "other0") == NO
+    assert probe.result("tap", TAP) == "0"
+
+
+def gone(call, *words):
+    with pytest.raises(Gone):
+        call(*words)
+
+
+@pytest.mark.parametrize("what", ["twice", "of QEMU", "too early", "of nobody", "of a dead one"])
+def test_an_attach_that_the_ledger_forbids(host, netd, what):
+    vmm = "qemu" if what == "of QEMU" else "firecracker"
+    network(netd, vmm=vmm)
+    if what == "of QEMU":
+        host.launch(netd, VM)
+    elif what != "too early":
+        Probe(host, netd)
+    if what == "twice":
+        netd("attach", VM)
+    if what == "of a dead one":
+        netd("signal", VM, 9)
+        netd("await", VM, 10000)
+        netd("reap", VM)
+    gone(netd, "attach", OTHER if what == "of nobody" else VM)
+    assert netd.wait() == 256
+
+
+@pytest.mark.parametrize("vmm", ["qemu", "firecracker"])
+def test_a_launch_of_the_other_kind(host, netd, vmm):
+    network(netd, vmm=vmm)
+    gone(host.launch if vmm == "firecracker" else host.firecracker, netd, VM)
+    assert netd.wait() == 256
+
+
+def test_a_network_for_whatever_vmm(host, netd):
+    netd("reserve", VM, 1000)
+    gone(netd, "tap", VM, 0, 2, MAC, 0, "auto")
+    assert netd.wait() == 256
+
+
+def test_a_vmm_that_throws_its_tap_away(host, netd):
+    network(netd)
+    probe = Probe(host, netd)
+    assert [probe.result("tap", TAP), probe.result("tap-persist", 0),
+            probe.result("tap-close")] == ["0", "0", "0"]
+    assert links(probe.pid) == ["lo"]
+    with pytest.raises(Refused) as refused:
+        netd("attach", VM)
+    assert refused.value.code == "not_found" and "no TAP" in refused.value.message
+    # There is one try.
+    with pytest.raises(Refused) as refused:
+        netd("attach", VM)
+    assert "release" in refused.value.message
+    netd("release", VM)
+
+
+def test_a_vmm_that_gives_its_tap_away(host, netd):
+    network(netd)
+    probe = Probe(host, netd)
+    assert [probe.result("tap", TAP), probe.result("tap-owner", 4242)] == ["0", "0"]
+    netd("attach", VM)
+    assert "user 4242" in tap_of(host)[1]
+    # A TAP that nobody holds any more, and that would stay, goes with the VM.
+    assert probe.result("tap-persist", 1) == "0"
+    netd("release", VM)
+    assert TAP not in host.ns.ip("-o link")
+
+
+def test_another_interface_of_that_name(host, netd):
+    host.ns.ip(f"link add {TAP} type bridge")
+    netd("reserve", VM, 1000)
+    with pytest.raises(Refused) as refused:
+        netd("tap", VM, 0, 2, MAC, 0, "firecracker")
+    assert refused.value.code == "already_exists" and TAP in refused.value.message
+    assert "bridge forward_delay" in host.ns.ip(f"-d link show {TAP}")
+    host.ns.ip(f"link del {TAP}")
+    netd("tap", VM, 0, 2, MAC, 0, "firecracker")
+    Probe(host, netd)
+    host.ns.ip(f"link add {TAP} type bridge")
+    with pytest.raises(Refused) as refused:
+        netd("attach", VM)
+    assert refused.value.code == "already_exists"
+    netd("release", VM)
+    assert "bridge forward_delay" in host.ns.ip(f"-d link show {TAP}")
+    host.ns.ip(f"link del {TAP}")
+
+
+def test_a_stale_tap_makes_room(host, netd):
+    network(netd)
+    Probe(host, netd)
+    host.ns.ip(f"tuntap add {TAP} mode tap user 4242")
+    netd("attach", VM)
+    assert "user 4242" not in tap_of(host)[1]
+
+
+def test_the_way_to_the_tap_goes_with_netd(host):
+    first = host.netd()
+    network(first)
+    probe = Probe(host, first)
+    os.kill(first.pid, 9)
+    first.wait()
+    second = host.netd()
+    assert second("adopt", VM) == probe.launched
+    with pytest.raises(Refused) as refused:
+        second("attach", VM)
+    assert refused.value.code == "operation_failed" and "release" in refused.value.message
+    assert second("await", VM, 0)["dead"] == "0"
+    second("release", VM)
+    assert lib.jailed() == []
+
+
+def test_adoption(host):
+    first = host.netd()
+    network(first)
+    probe = Probe(host, first)
+    probe.result("tap", TAP)
+    first("attach", VM)
+    first.wait()
+    second = host.netd()
+    assert second("adopt", VM) == probe.launched
+    assert probe("fds") == ["0", "1", "2", "3"]
+    gone(second, "attach", VM)
+    third = host.netd()
+    third("release", VM)
+    assert lib.jailed() == []
+
+
+def test_a_vmm_that_no_row_knows_dies(host):
+    """netd was killed between the clone and the row that says `running`."""
+    first = host.netd()
+    network(first)
+    probe = Probe(host, first)
+    probe.result("mess")
+    os.kill(first.pid, 9)
+    first.wait()
+    row = host.run_dir / "ledger" / VM
+    row.write_text("".join(line + "\n" for line in row.read_text().splitlines()
+                           if not line.startswith(("pid=", "start_time=", "attached=")))
+                   .replace("state=running", "state=network"))
+    second = host.netd()
+    assert second("next", "000000000000")["state"] == "network"
+    second("release", VM)
+    assert lib.jailed() == [] and not host.rundir(VM).exists()
+
+
+# ---- files ----
+
+
+def test_wrong_files_are_refused(host, netd, odd_files):  # noqa: F811
+    network(netd)
+    before = host.state()
+    for name, files in WRONG_FILES.items():
+        files = {key: value.format(**odd_files) for key, value in files.items()}
+        with pytest.raises(Refused) as refused:
+            host.firecracker(netd, VM, **files)
+        assert refused.value.code == "bad_request", name
+        assert host.state() == before, name
+    Probe(host, netd)
+    netd("release", VM)
+
+
+def outside(host):
+    """A directory and files that must stay as they are."""
+    folder = host.dir / "outside"
+    folder.mkdir()
+    for i in range(3):
+        (folder / f"file{i}").write_text(f"content {i}")
+        (folder / f"file{i}").chmod(0o640)
+    return folder
+
+
+def look(folder):
+    found = {}
+    for path in [folder, *sorted(folder.rglob("*"))]:
+        st = path.lstat()
+        found[str(path)] = (st.st_mode, st.st_uid, st.st_gid, st.st_ino,
+                            path.read_bytes() if stat.S_ISREG(st.st_mode) else None)
+    return found
+
+
+PLANTED = ["console.in", "console.out", "vmm.log", "fc", "qmp", "api"]
+
+
+@pytest.mark.parametrize("kind", ["symlink", "hard link", "symlink to a directory", "fc of links",
+                                  "fc elsewhere", "the directory itself"])
+def test_a_prepared_run_directory(host, netd, kind):
+    network(netd)
+    elsewhere = outside(host)
+    before = look(elsewhere)
+    folder = host.rundir(VM)
+    if kind == "the directory itself":
+        folder.symlink_to(elsewhere)
+    else:
+        folder.mkdir()
+    if kind == "symlink":
+        for name in PLANTED:
+            (folder / name).symlink_to(elsewhere / "file0")
+    elif kind == "symlink to a directory":
+        for name in PLANTED:
+            (folder / name).symlink_to(elsewhere)
+    elif kind == "hard link":
+        for name in PLANTED:
+            os.link(elsewhere / "file1", folder / name)
+    elif kind == "fc elsewhere":
+        (folder / "fc").symlink_to("../../../outside")
+    elif kind == "fc of links":
+        (folder / "fc").mkdir()
+        for name in ("api", "vsock", "log"):
+            (folder / "fc" / name).symlink_to(elsewhere / "file0")
+        (folder / "fc" / "to").symlink_to(elsewhere)
+        os.link(elsewhere / "file2", folder / "fc" / "hard")
+    probe = Probe(host, netd)
+    assert not folder.is_symlink()
+    assert set(os.listdir(folder)) == {"console.in", "console.out", "fc", "vmm.log"}
+    assert os.listdir(folder / "fc") == [] and not (folder / "fc").is_symlink()
+    assert probe.tree("/run") == {}
+    assert {path: what[:4] for path, what in look(elsewhere).items()} == \
+        {path: what[:4] for path, what in before.items()}
+    netd("release", VM)
+    assert look(elsewhere) == before
+
+
+def test_what_a_vmm_leaves_is_removed(host, netd):
+    network(netd)
+    elsewhere = outside(host)
+    before = look(elsewhere)
+    probe = Probe(host, netd)
+    assert probe.result("mess") == "0"
+    assert stat.S_IMODE((host.rundir(VM) / "fc").stat().st_mode) == 0
+    assert sum(len(files) for _, _, files in os.walk(host.rundir(VM) / "fc")) > 3000
+    netd("release", VM)
+    assert not host.rundir(VM).exists()
+    assert look(elsewhere) == before
+
+
+def test_a_run_directory_of_a_killed_vmm_is_made_anew(host, netd):
+    """A launch that failed half-way, and the next: nothing of the first is in the way."""
+    network(netd)
+    probe = Probe(host, netd)
+    probe.result("mess")
+    netd("signal", VM, 9)
+    netd("await", VM, 10000)
+    netd("reap", VM)
+    netd("release", VM)
+    network(netd)
+    assert Probe(host, netd).tree("/run") == {}
+
+
+# ---- the program ----
+
+
+def told(path, text=None, extra=""):
+    """netd's status when firecracker is `path`: (fit, version, problem)."""
+    host = Host(extra=f"[vmm]\nfirecracker = {path}\n" + extra)
+    try:
+        status = host.netd()("status")
+        problem = bytes.fromhex(status["fc_problem"]).decode()
+        if text is not None:
+            host_netd = host.started[-1]
+            network(host_netd)
+            with pytest.raises(Refused) as refused:
+                host.firecracker(host_netd, VM)
+            assert (refused.value.code, refused.value.message) == ("unavailable", problem)
+            assert os.listdir(host.run_dir / "vm") == []
+            host_netd("release", VM)
+            assert text in problem and str(path) in problem or "firecracker" in problem
+            assert text in problem, problem
+        return status["firecracker"] == "1", status["fc"], problem
+    finally:
+        host.close()
+
+
+@pytest.fixture
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("programs")
+    path.chmod(0o755)
+    for parent in path.parents:
+        if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
+            parent.chmod(0o755)
+    return path
+
+
+def patched(folder, **changes):
+    """A copy with bytes of its ELF header changed."""
+    path = install(STATIC, folder / "firecracker")
+    data = bytearray(path.read_bytes())
+    for at, value in changes.values():
+        data[at:at + len(value)] = value
+    path.write_bytes(data)
+    return path
+
+
+def unfit_missing(folder):
+    return folder / "nothing", "there is no"
+
+
+def unfit_writable(folder):
+    path = install(STATIC, folder / "firecracker")
+    path.chmod(0o757)
+    return path, "chmod go-w"
+
+
+def unfit_group_writable(folder):
+    path = install(STATIC, folder / "firecracker")
+    path.chmod(0o775)
+    return path, "chmod go-w"
+
+
+def unfit_foreign(folder):
+    path = install(STATIC, folder / "firecracker")
+    os.chown(path, 4242, 4242)
+    return path, "chown root"
+
+
+def unfit_private(folder):
+    path = install(STATIC, folder / "firecracker")
+    path.chmod(0o700)
+    return path, "chmod a+rx"
+
+
+def unfit_directory(folder):
+    return folder, "no regular file"
+
+
+def unfit_fifo(folder):
+    os.mkfifo(folder / "firecracker", 0o755)
+    return folder / "firecracker", "no regular file"
+
+
+def unfit_script(folder):
+    (folder / "firecracker").write_text("#!/bin/sh\necho Firecracker v1.16.1\n")
+    (folder / "firecracker").chmod(0o755)
+    return folder / "firecracker", "no ELF program"
+
+
+def unfit_empty(folder):
+    (folder / "firecracker").touch(0o755)
+    return folder / "firecracker", "no ELF program"
+
+
+def unfit_machine(folder):
+    return patched(folder, machine=(18, b"\xb7\0" if os.uname().machine == "x86_64" else b"\x3e\0")), \
+        "for another machine"
+
+
+def unfit_class(folder):
+    return patched(folder, elfclass=(4, b"\1")), "for another machine"
+
+
+def unfit_headers(folder):
+    return patched(folder, phnum=(56, b"\xff\xff")), "damaged"
+
+
+def unfit_cut_off(folder):
+    path = install(STATIC, folder / "firecracker")
+    os.truncate(path, 64)
+    return path, "cut off"
+
+
+def unfit_link_loop(folder):
+    (folder / "firecracker").symlink_to("firecracker")
+    return folder / "firecracker", "too many links"
+
+
+def unfit_link_of_others(folder):
+    """In a directory like /tmp, where anybody may put one."""
+    folder.chmod(0o1777)
+    install(STATIC, folder / "real")
+    (folder / "firecracker").symlink_to("real")
+    os.lchown(folder / "firecracker", 4242, 4242)
+    return folder / "firecracker", "not root's"
+
+
+def unfit_link_through_others(folder):
+    (folder / "theirs").mkdir()
+    install(STATIC, folder / "theirs" / "real")
+    os.chown(folder / "theirs", 4242, 4242)
+    (folder / "firecracker").symlink_to("theirs/real")
+    return folder / "firecracker", "of user 4242"
+
+
+def unfit_folder_of_others(folder):
+    os.chown(folder, 4242, 4242)
+    return install(STATIC, folder / "firecracker"), "of user 4242"
+
+
+def unfit_folder_writable(folder):
+    folder.chmod(0o777)
+    return install(STATIC, folder / "firecracker"), "chmod go-w"
+
+
+def unfit_too_old(folder):
+    return fake.install(folder, "version=1.4.0"), "too old"
+
+
+def unfit_ancient(folder):
+    return fake.install(folder, "version=0.25.2"), "too old"
+
+
+def unfit_another_program(folder):
+    return install("/usr/bin/env", folder / "firecracker"), "does not say its version"
+
+
+UNFIT = {name.removeprefix("unfit_"): make for name, make in list(globals().items())
+         if name.startswith("unfit_")}
+
+
+@pytest.mark.parametrize("make", UNFIT.values(), ids=UNFIT.keys())
+def test_an_unfit_program_is_not_run(folder, make):
+    path, text = make(folder)
+    fit, version, problem = told(path, text)
+    assert not fit and text in problem
+    assert version == {"too_old": "1.4.0", "ancient": "0.25.2"}.get(
+        next(name for name, other in UNFIT.items() if other is make), "")
+
+
+@pytest.mark.parametrize("version", ["1.5.0", "1.16.1", "2.0.0"])
+def test_a_fit_program(folder, version):
+    path = fake.install(folder, f"version={version}")
+    assert told(path) == (True, version, "")
+
+
+def test_links_of_root_are_followed(folder):
+    """How a release is installed: a link without the version in its name."""
+    (folder / "release").mkdir(mode=0o755)
+    install(STATIC, folder / "release" / "firecracker-v1.16.1")
+    (folder / "latest").symlink_to(folder / "release")
+    (folder / "firecracker").symlink_to("latest/firecracker-v1.16.1")
+    assert told(folder / "firecracker") == (True, "1.16.1", "")
+    folder.chmod(0o1777)  # nobody else can take root's link away there
+    assert told(folder / "firecracker")[0]
+
+
+def test_where_it_is_looked_for():
+    """/usr/bin, then /usr/local/bin, when the configuration does not say."""
+    if os.path.exists("/usr/bin/firecracker"):
+        pytest.skip("there is a /usr/bin/firecracker")
+    host = Host(wrap=("unshare", "-m", "sh", "-c",
+                      "mount -t tmpfs -o mode=755 none /usr/local/bin && "
+                      f"install -m 755 {STATIC} /usr/local/bin/firecracker && exec \"$0\" \"$@\""))
+    try:
+        assert host.netd()("status")["firecracker"] == "1"
+    finally:
+        host.close()
+
+
+# ---- nothing is left ----
+
+
+def counts(netd):
+    """Open files of netd and of launch, once both have answered."""
+    netd("status")
+    launch = int(Path(f"/proc/{netd.pid}/task/{netd.pid}/children").read_text())
+    return [len(os.listdir(f"/proc/{pid}/fd")) for pid in (netd.pid, launch)]
+
+
+def namespaces():
+    """The network namespaces that some process is in."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                found.add(os.readlink(entry / "ns/net"))
+    return found
+
+
+def test_no_file_stays_open(host, netd):
+    before = counts(netd)
+    network(netd)
+    assert counts(netd) == before  # the TAP comes later
+    with pytest.raises(Refused):
+        host.firecracker(netd, VM, disk=f"ro:{host.disk}")
+    assert counts(netd) == before
+    probe = Probe(host, netd)
+    # A way into the VMM's namespace; a pidfd, the log and its pipe.
+    assert counts(netd) == [before[0] + 1, before[1] + 3]
+    probe.result("tap", TAP)
+    netd("attach", VM)
+    assert counts(netd) == [before[0], before[1] + 3]
+    netd("release", VM)
+    assert counts(netd) == before
+
+
+def test_fifty_cycles_leave_nothing(host, netd):
+    network(netd, OTHER, octet=3, mac=OTHER_MAC)  # the bridge stays
+    before, state, others = counts(netd), host.state(), namespaces()
+    for i in range(50):
+        network(netd)
+        probe = Probe(host, netd)
+        if i % 2:
+            probe.result("tap", TAP)
+            netd("attach", VM)
+        if i % 3 == 0:
+            netd("signal", VM, 9)
+            assert netd("await", VM, 10000)["dead"] == "1"
+            netd("reap", VM)
+        probe.close()
+        netd("release", VM)
+        assert counts(netd) == before
+    assert host.state() == state
+    assert len(namespaces() - others) == 0
