@@ -121,6 +121,7 @@ int launch_firecracker(const struct netd_config *config, const struct vmm_binary
 		.address_space = ((uint64_t)in->memory << 20) + JAIL_ADDRESS_SPACE_EXTRA,
 		.binary = binary->fd,
 		.argv = argv };
+	uint64_t memory = (uint64_t)in->memory << 20;
 
 	str_copy(id, sizeof(id), in->vm.s);
 	if (vmm_log_open(in->rundir, config->group, &log, &writer, err) < 0 ||
@@ -129,6 +130,9 @@ int launch_firecracker(const struct netd_config *config, const struct vmm_binary
 		open_fifo(in->rundir, JAIL_CONSOLE_IN, config->group, &input, err) < 0 ||
 		open_fifo(in->rundir, JAIL_CONSOLE_OUT, config->group, &output, err) < 0)
 		return -1;
+	/* Guest memory in a memfd is a file too. */
+	if (jail.file_size < memory)
+		jail.file_size = memory;
 	jail.files[JAIL_FILE_KERNEL] = in->kernel;
 	jail.files[JAIL_FILE_INITRAMFS] = in->initramfs;
 	jail.files[JAIL_FILE_DISK] = in->disk;

@@ -137,6 +137,7 @@ OWN = {
     "/initramfs": (stat.S_IFREG, 0o644, 0),
     "/disk": (stat.S_IFREG, 0o660, None),
     "/run": (stat.S_IFDIR, 0o2770, None),
+    "/run/log": (stat.S_IFIFO, 0o600, None),
 }
 
 
@@ -195,7 +196,7 @@ def test_who_it_is(host, netd):
         assert os.readlink(f"/proc/{probe.pid}/ns/{kind}") != \
             os.readlink(f"/proc/{netd.pid}/ns/{kind}"), kind
     limits = Path(f"/proc/{probe.pid}/limits").read_text()
-    assert f"Max file size             {1 << 20} " in limits
+    assert f"Max file size             {128 << 20} " in limits  # the disk is less than the memory
     assert "Max core file size        0 " in limits and "Max locked memory         0 " in limits
 
 
@@ -206,7 +207,7 @@ def test_what_is_open_in_it(host, netd):
     folder = host.rundir(VM)
     assert os.readlink(f"/proc/{probe.pid}/fd/0") == str(folder / "console.in")
     assert os.readlink(f"/proc/{probe.pid}/fd/1") == str(folder / "console.out")
-    assert os.readlink(f"/proc/{probe.pid}/fd/2").startswith("pipe:")
+    assert os.readlink(f"/proc/{probe.pid}/fd/2") == str(folder / "fc/log")
     for fd in 0, 1:
         text = Path(f"/proc/{probe.pid}/fdinfo/{fd}").read_text()
         flags = int(text.split("flags:")[1].split()[0], 8)
@@ -221,6 +222,7 @@ def test_the_run_directory_is_for_the_group(host, netd):
     wanted = {".": (stat.S_IFDIR, 0o750, 0), "console.in": (stat.S_IFIFO, 0o660, 0),
               "console.out": (stat.S_IFIFO, 0o660, 0), "vmm.log": (stat.S_IFREG, 0o640, 0),
               "fc": (stat.S_IFDIR, 0o2770, probe.uid)}
+    wanted["fc/log"] = stat.S_IFIFO, 0o600, probe.uid
     for name, what in wanted.items():
         found = (folder / name).stat()
         assert (stat.S_IFMT(found.st_mode), stat.S_IMODE(found.st_mode), found.st_uid) == what, name
@@ -268,7 +270,7 @@ def test_ways_out(host, netd):
     assert probe.result("write", "/kernel") == ROFS
     assert probe.result("write", "/initramfs") == ROFS
     assert probe.result("read", "/kernel") == "0" and probe.result("write", "/disk") == "0"
-    assert probe.result("grow", "/disk", 1 << 20) == "File too large"
+    assert probe.result("grow", "/disk", 128 << 20) == "File too large"
     assert host.disk.stat().st_size == 1 << 20
 
 
@@ -516,8 +518,8 @@ def test_a_prepared_run_directory(host, netd, kind):
     probe = Probe(host, netd)
     assert not folder.is_symlink()
     assert set(os.listdir(folder)) == {"console.in", "console.out", "fc", "vmm.log"}
-    assert os.listdir(folder / "fc") == [] and not (folder / "fc").is_symlink()
-    assert probe.tree("/run") == {}
+    assert os.listdir(folder / "fc") == ["log"] and not (folder / "fc").is_symlink()
+    assert list(probe.tree("/run")) == ["/run/log"]
     assert {path: what[:4] for path, what in look(elsewhere).items()} == \
         {path: what[:4] for path, what in before.items()}
     netd("release", VM)
@@ -547,7 +549,7 @@ def test_a_run_directory_of_a_killed_vmm_is_made_anew(host, netd):
     netd("reap", VM)
     netd("release", VM)
     network(netd)
-    assert Probe(host, netd).tree("/run") == {}
+    assert list(Probe(host, netd).tree("/run")) == ["/run/log"]
 
 
 # ---- the program ----
