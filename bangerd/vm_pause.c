@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "bangerd/vm_pause.h"
 
-#include "bangerd/vm_guest.h"
+#include <time.h>
 
-/* For a VMM to answer. */
-#define ASK_MS 5000
+#include "bangerd/vm_guest.h"
+#include "common/log.h"
+
+/* For a VMM to answer, for a guest. */
+#define ASK_MS	 5000
+#define CLOCK_MS 2000
 
 static int set_running(struct vm *vm, const struct vm_hold *hold, bool on, struct err *err)
 {
@@ -29,7 +33,28 @@ int vm_pause_held(struct vm *vm, const struct vm_hold *hold, struct err *err)
 	return set_running(vm, hold, false, err);
 }
 
+/* Its clock stood still with it. */
+static void tell_time(struct vm *vm, const struct vm_hold *hold)
+{
+	const struct wait w = wait_ms(hold->cancel_fd, CLOCK_MS);
+	struct err why = ERR_INIT;
+	struct agent_clock_out out;
+	struct agent_clock_in in;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	in.clock_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	if (vm_agent_call(vm, agent_msg_clock, &in, &out, &w, &why) < 0)
+		log_warning("VM %s: its clock is behind: %s", vm->row.id.s, why.msg);
+}
+
 int vm_resume_held(struct vm *vm, const struct vm_hold *hold, struct err *err)
 {
-	return set_running(vm, hold, true, err);
+	bool paused = vm_state(vm) == VM_PAUSED;
+
+	if (set_running(vm, hold, true, err) < 0)
+		return -1;
+	if (paused)
+		tell_time(vm, hold);
+	return 0;
 }

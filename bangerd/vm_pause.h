@@ -7,4 +7,6 @@
 /* Both succeed when it is so already, and fail with not_running when the VM does not run. A VMM
  * that does not answer is left as it is (timeout). */
 int vm_pause_held(struct vm *vm, const struct vm_hold *hold, struct err *err);
+
+/* A guest that does not take the time that it missed is resumed nevertheless. */
 int vm_resume_held(struct vm *vm, const struct vm_hold *hold, struct err *err);

@@ -188,6 +188,15 @@ static int on_sync(const struct pending *p, struct err *err)
 	return err_set(err, ERR_busy, "%d syncs are under way", SYNCS_MAX);
 }
 
+static int on_clock(const struct pending *p, const struct agent_clock_in *in, struct err *err)
+{
+	if (!c.ready)
+		return err_set(err, ERR_unavailable, "the guest is not set up yet");
+	clock_advance(in->clock_ns);
+	reply(agent_msg_clock, p, NULL);
+	return 0;
+}
+
 static int on_shutdown(const struct pending *p, const struct agent_shutdown_in *in, struct err *err)
 {
 
@@ -208,6 +217,7 @@ static int dispatch(const struct header *h, struct err *err)
 		struct agent_health_in health;
 		struct agent_shutdown_in shutdown;
 		struct agent_sync_in sync;
+		struct agent_clock_in clock;
 	} in;
 
 	switch (h->message) {
@@ -221,6 +231,8 @@ static int dispatch(const struct header *h, struct err *err)
 		return stream_decode(c.s, &in, err) < 0 ? -1 : on_health(&p, err);
 	case agent_msg_sync:
 		return stream_decode(c.s, &in, err) < 0 ? -1 : on_sync(&p, err);
+	case agent_msg_clock:
+		return stream_decode(c.s, &in, err) < 0 ? -1 : on_clock(&p, &in.clock, err);
 	case agent_msg_shutdown:
 		return stream_decode(c.s, &in, err) < 0 ? -1 : on_shutdown(&p, &in.shutdown, err);
 	default:

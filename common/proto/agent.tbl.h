@@ -136,6 +136,13 @@ IN(exit_kind, kind)
 IN(u32, status)
 END(exited)
 
+/* ---- port 0, added since: a message's place is its number, and guests outlive the daemon ---- */
+
+/* What time it is, after the guest stood still: its clock goes on to there, never back. */
+MSG(clock, control)
+IN(u64, clock_ns)
+END(clock)
+
 #undef MSG
 #undef IN
 #undef OUT

@@ -37,6 +37,7 @@ def test_guest_stands_still_and_goes_on(busybox, nothing_left):
             time.sleep(4)
             resume(name)
             assert vms.row(name)["state"] == "running"
+            assert abs(int(vms.output(name, "date", "+%s")) - time.time()) < 3, "the time is told"
             # Forty would have been written meanwhile, had it not stood still.
             begin = time.monotonic()
             count = int(vms.output(name, "tail", "-n", "1", "/tmp/count"))

@@ -137,6 +137,7 @@ static int on_control(struct none_agent *a, const struct header *h, struct err *
 		guest.ending = true;
 		return answer(a, h, &nothing, err);
 	case agent_msg_sync:
+	case agent_msg_clock:
 		return answer(a, h, &nothing, err);
 	default:
 		return err_set(err, ERR_protocol, "not for the control port");
