@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "bangerd/store_image.h"
 #include "bangerd/store_kernel.h"
+#include "bangerd/store_schema.h"
 #include "bangerd/store_vm.h"
 #include "common/str.h"
 
@@ -152,6 +154,36 @@ static void as_it_was_written(void **state)
 	vm_row_finish(&back);
 }
 
+/* A VM that was made before there was a choice of VMMs asked for none. */
+static void from_before_firecracker(void **state)
+{
+	static const char row[] =
+		"INSERT INTO image VALUES ('000000000001','debian',0,'sha256:00',1,1,1,'','','',"
+		"'',x'',x'',x'',x'');"
+		"INSERT INTO kernel VALUES ('00000000000a','cloud',0,'6.1','x86_64',1,1,'',1);"
+		"INSERT INTO vm VALUES ('00000000000b','old',1000,'000000000001','00000000000a',2,"
+		"512,8192,1,0,2,0,x'',x'','','',3,7,x'020000000007','running','','',1700000000,"
+		"1700000000); PRAGMA user_version=1";
+	struct vm_row back = { 0 };
+	struct err err = ERR_INIT;
+	sqlite3 *db;
+
+	store_close(store);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, store_schema_steps[0], NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, row, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	if (store_open(path, &store, &err) < 0 || store_vm_list(store, take_row, &back, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(back.name.s, "old");
+	assert_int_equal(back.state, VM_RUNNING);
+	assert_int_equal(back.accel, accel_tcg);
+	assert_int_equal(back.vmm, vmm_kind_auto);
+	assert_string_equal(back.vmm_why.s, "");
+	vm_row_finish(&back);
+}
+
 static void twice(void **state)
 {
 	struct vm_row a = row_of("one", 1000, 0, 2), name = row_of("one", 1000, 0, 3),
@@ -245,6 +277,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(as_it_was_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(from_before_firecracker, setup, teardown),
 		cmocka_unit_test_setup_teardown(twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(image_in_use, setup, teardown),
 		cmocka_unit_test_setup_teardown(networks, setup, teardown),
