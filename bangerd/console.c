@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bangerd/halt_words.h"
 #include "common/fd.h"
 #include "common/str.h"
 
@@ -41,6 +42,9 @@ struct console {
 	size_t input_len;
 	struct client *clients;
 	unsigned n_clients;
+	struct halt_words last_words;
+	void (*on_halt)(void *ctx);
+	void *on_halt_ctx;
 };
 
 /* ---- the log ---- */
@@ -273,6 +277,8 @@ static void output(struct console *c, const uint8_t *p, size_t n)
 	struct client *next;
 
 	log_append(c, p, n);
+	if (halt_words_feed(&c->last_words, p, n) && c->on_halt)
+		c->on_halt(c->on_halt_ctx);
 	for (struct client *cl = c->clients; cl; cl = next) {
 		next = cl->next;
 		client_put(cl, p, n);
@@ -374,6 +380,14 @@ void console_destroy(struct console *c)
 	fd_closep(&c->dirfd);
 	fd_closep(&c->log);
 	free(c);
+}
+
+void console_on_halt(struct console *c, void (*fn)(void *ctx), void *ctx)
+{
+	watches_lock(c->watches);
+	c->on_halt = fn;
+	c->on_halt_ctx = ctx;
+	watches_unlock(c->watches);
 }
 
 int console_connect(struct console *c, int out, int in, struct err *err)

@@ -26,6 +26,10 @@ int console_create(
 /* Attached ones get what they take at once, then end of file. NULL is allowed. The log stays. */
 void console_destroy(struct console *c);
 
+/* Have `fn` called, on the main loop, whenever the guest writes a kernel's last words (see
+ * halt_words.h). Before it is connected. */
+void console_on_halt(struct console *c, void (*fn)(void *ctx), void *ctx);
+
 /* Takes both fds, O_NONBLOCK and two even when they are one file: what the guest writes comes out
  * of `out`, what it is to read goes into `in`. SIGPIPE must be ignored. */
 int console_connect(struct console *c, int out, int in, struct err *err);

@@ -5,7 +5,8 @@
  *
  * Locks, in this order: a VM's own lock (vm_hold.h), held by whoever changes what the VM does;
  * the watches' lock (watch.h); vms->lock, for what is read beside that: the list, references,
- * holders, and of each VM `state`, the row's momentary fields, `vmm`, `gone`, `leasing`, `duties`.
+ * holders, and of each VM `state`, the row's momentary fields, `vmm`, `gone`, `leasing`,
+ * `looked_ms`, `duties`.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -26,6 +27,7 @@ struct vm_hold;
 enum vm_duty {
 	VM_DUTY_ENDED = 1,  /* its VMM ended */
 	VM_DUTY_REMOVE = 2, /* its connection is gone, or it was to be removed when it stops */
+	VM_DUTY_HALTED = 4, /* its guest says that it powered off, and its VMM stays */
 };
 
 struct vm {
@@ -45,6 +47,8 @@ struct vm {
 		*console; /* from when it is first wanted (vm_files.h), as long as the VM is */
 	uint32_t leasing; /* ports that a lease is being asked for, by bit */
 	unsigned last_port;
+
+	uint64_t looked_ms; /* when its guest was last asked whether it halted; 0: never */
 
 	struct work_item duty;
 	unsigned duties; /* enum vm_duty, to be done */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bangerd/call.h"
+#include "bangerd/vm_watch.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/settings.h"
@@ -120,6 +121,7 @@ int vm_console_open(struct vm *vm, struct console **ret, struct err *err)
 		console_create(vms->watches, dir, vms->services->settings->vmm_console_log_size,
 			&made, err) < 0)
 		return -1;
+	console_on_halt(made, vm_guest_halted, vm);
 	pthread_mutex_lock(&vms->lock);
 	if (!vm->console)
 		vm->console = TAKE_PTR(made);

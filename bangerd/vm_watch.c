@@ -5,6 +5,9 @@
 
 #include "bangerd/call.h"
 
+/* Guests can say that they halted as often as they like. */
+#define LOOK_MS 10000
+
 void vm_submit_duty(struct vm *vm, unsigned duties)
 {
 	struct vms *vms = vm->vms;
@@ -19,6 +22,22 @@ void vm_submit_duty(struct vm *vm, unsigned duties)
 	pthread_mutex_unlock(&vms->lock);
 	if (submit)
 		work_submit_duty(vms->services->work, &vm->duty);
+}
+
+void vm_guest_halted(void *ctx)
+{
+	struct vm *vm = ctx;
+	uint64_t now = wait_now_ms();
+	bool look;
+
+	pthread_mutex_lock(&vm->vms->lock);
+	look = vm->vmm.ops && vm->vmm.ops->stays &&
+	       (vm->looked_ms == 0 || now - vm->looked_ms >= LOOK_MS);
+	if (look)
+		vm->looked_ms = now;
+	pthread_mutex_unlock(&vm->vms->lock);
+	if (look)
+		vm_submit_duty(vm, VM_DUTY_HALTED);
 }
 
 static void on_ended(void *ctx, uint32_t revents)

@@ -51,6 +51,7 @@ struct vmm_machine {
 struct vmm_ops {
 	const char *name;
 	enum vmm_kind kind;
+	bool stays;	/* when the guest powers itself off */
 	unsigned ports; /* that sessions lease, numbered from 1; 0: `stream` gives sessions */
 
 	/* The process, jailed. Its guest does not run, and may not be told of yet. */

@@ -373,6 +373,7 @@ static int firecracker_stream(
 const struct vmm_ops vmm_firecracker = {
 	.name = "Firecracker",
 	.kind = vmm_kind_firecracker,
+	.stays = true,
 	.launch = firecracker_launch,
 	.configure = firecracker_configure,
 	.start = firecracker_start,

@@ -213,6 +213,16 @@ def test_guest_that_powers_itself_off(busybox, nothing_left):
         assert not suite.jailed()
 
 
+def test_guest_that_only_says_it_powered_off(busybox, nothing_left):
+    """A VMM may stay when its guest is off, so its kernel's last words are a reason to look; but
+    anybody can write them to a console."""
+    with vms.vm(busybox, name="boaster") as name:
+        vms.output(name, "sh", "-c", "echo '[    1.0] reboot: Power down' >/dev/ttyS0")
+        time.sleep(6)
+        assert vms.row(name)["state"] == "running"
+        assert vms.output(name, "echo", "alive") == "alive"
+
+
 def test_guest_that_panics(busybox, nothing_left):
     with vms.vm(busybox, name="panic") as name:
         vms.execute(name, "sh", "-c", "echo c >/proc/sysrq-trigger; sleep 5", timeout=30)
