@@ -171,6 +171,37 @@ static void test_refresh(void **state)
 	free(fresh.p);
 }
 
+/* One from before modules were for devices gets the list it would have now. */
+static void test_refresh_old_order(void **state)
+{
+	struct blob init = fixture_program(7), module = fixture_module("", FIXTURE_RELEASE), old, b;
+	int fds[3] = { fixture_fd(NULL), fixture_fd(&init), fixture_fd(&init) };
+	struct modules m = { 0 };
+	struct err err = ERR_INIT;
+	struct module *mod;
+	uint64_t size;
+
+	(void)state;
+	assert_int_equal(modules_add(&m, "a/vsock.ko", &mod, &err), 0);
+	assert_int_equal(modules_load(&m, mod, module.p, module.n, &err), 0);
+	mod->wanted = true;
+	mod->phase = PHASE_LATE;
+	m.n_order = 1;
+	assert_int_equal(initramfs_write(fds[0], fds[1], fds[2], &m, &size, &err), 0);
+	old = read_back(fds[0]);
+	assert_non_null(memmem(old.p, old.n, "000-vsock.ko late\n", 18));
+	if (refresh(&old, 9, &b, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_non_null(memmem(b.p, b.n, "000-vsock.ko channel virtio:19\n", 31));
+	assert_null(memmem(b.p, b.n, "late", 4));
+	modules_finish(&m);
+	fd_close_many(fds, 3);
+	free(init.p);
+	free(module.p);
+	free(old.p);
+	free(b.p);
+}
+
 static void replace(struct blob *b, const char *what, const char *by)
 {
 	uint8_t *at = memmem(b->p, b->n, what, strlen(what));
@@ -260,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_content),
 		cmocka_unit_test(test_deterministic),
 		cmocka_unit_test(test_refresh),
+		cmocka_unit_test(test_refresh_old_order),
 		cmocka_unit_test(test_refresh_hostile),
 		cmocka_unit_test(test_bad_programs),
 		cmocka_unit_test(test_no_space),
