@@ -653,6 +653,25 @@ def test_a_run_directory_of_others_is_refused(what):
         host.close()
 
 
+@pytest.mark.parametrize("line, file", [
+    ("somebody:x:{uid}:100::/:/bin/sh", "passwd"), ("group:x:{uid}:", "group"),
+    ("somebody:{base}:65536", "subuid"), ("somebody:1:4294967294", "subgid")])
+def test_a_uid_range_of_others_is_refused(line, file):
+    line = line.format(uid=lib.UID_BASE + 7, base=lib.UID_BASE - 65535)
+    host = Host(wrap=("unshare", "-m", "sh", "-c",
+                      f"mount -t tmpfs none /etc && echo '{line}' >/etc/{file} && "
+                      "exec \"$0\" \"$@\""))
+    try:
+        netd = host.netd()
+        with pytest.raises(Gone):
+            netd("status")
+        assert netd.wait() == 256
+        assert "collide" in netd.said() and f"/etc/{file}" in netd.said()
+        assert not host.run_dir.exists()
+    finally:
+        host.close()
+
+
 def test_it_is_confined(netd):
     netd("status")
     status = lib.status_of(netd.pid)
