@@ -23,7 +23,21 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def kernel():
+def vmm():
+    """What $BANGER_VMM names is what VMs run on. Where the host cannot do that, tests are skipped,
+    and why is said."""
+    wanted = os.environ.get("BANGER_VMM")
+    host = suite.banger_json("daemon", "status")["host"]
+    if wanted == "firecracker" and host["kvm"] in ("absent", "denied"):
+        pytest.skip(f"/dev/kvm is {host['kvm']}")
+    if os.environ.get("BANGER_VMM_REAL") and host["kvm"] != "good":
+        pytest.skip(f"KVM is {host['kvm']}: no guest of a real {wanted} gets anywhere on it")
+    assert wanted in (None, host["vmm"]), host["vmm_why"]
+    return host["vmm"]
+
+
+@pytest.fixture(scope="session")
+def kernel(vmm):
     """Debian's cloud kernel, imported; its name."""
     debs = sorted(CACHE.glob("linux-image-*-cloud-amd64_*.deb"))
     assert debs, "no kernel: run scripts/kernel-deb"
