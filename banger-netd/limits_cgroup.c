@@ -71,22 +71,21 @@ static bool has_word(const char *s, const char *word)
 static int switch_on(int dir, struct err *err)
 {
 	_cleanup_free_ char *there = NULL, *on = NULL;
-	char s[16];
+	char more[64] = "";
 
 	if (read_text(dir, "cgroup.controllers", &there, err) < 0 ||
 		read_text(dir, SUBTREE, &on, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++) {
+		size_t n = strlen(more);
+
 		if (!has_word(there, controllers[i]))
 			return err_set(err, ERR_unavailable,
 				"the cgroup v2 tree lacks the controller %s", controllers[i]);
-		if (has_word(on, controllers[i]))
-			continue;
-		str_format(s, sizeof(s), "+%s", controllers[i]);
-		if (write_text(dir, SUBTREE, s, err) < 0)
-			return -1;
+		if (!has_word(on, controllers[i]))
+			str_format(more + n, sizeof(more) - n, "+%s ", controllers[i]);
 	}
-	return 0;
+	return more[0] ? write_text(dir, SUBTREE, more, err) : 0;
 }
 
 int limits_cgroup_root(int *ret, struct err *err)

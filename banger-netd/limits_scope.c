@@ -37,6 +37,12 @@ static int append_properties(sd_bus_message *m, const struct limits_vm *vm)
 		"CPUQuotaPerSecUSec", "t", f.cpu_usec);
 	if (r < 0)
 		return r;
+	/* What bangerd.service has too: in a scope of its own a VMM is no longer beneath that. m:
+	 * the jail's nodes are made by the child itself. */
+	r = sd_bus_message_append(m, "(sv)(sv)", "DevicePolicy", "s", "closed", "DeviceAllow",
+		"a(ss)", 3, "/dev/kvm", "rwm", "/dev/net/tun", "rwm", "block-device-mapper", "rwm");
+	if (r < 0)
+		return r;
 	return sd_bus_message_close_container(m);
 }
 
