@@ -388,9 +388,10 @@ static int start(struct launch *l, struct err *err)
 	/* The last uid of the range is no VM's. */
 	uid_t spare = l->config->uid_base + l->config->uid_count - 1;
 
-	if (confine_apply(&c, err) < 0)
+	/* Before the capabilities go: nobody may write to the root of cgroups without. */
+	if (limits_open(&l->limits, err) < 0 || confine_apply(&c, err) < 0)
 		return -1;
-	if (limits_open(&l->limits, err) < 0 || kvm_probe_start(&l->kvm, err) < 0)
+	if (kvm_probe_start(&l->kvm, err) < 0)
 		return -1;
 	qemu_probe_start(&l->qemu, l->config->qemu, spare);
 	firecracker_probe_start(&l->firecracker, l->config->firecracker, spare);
