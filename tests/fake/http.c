@@ -34,15 +34,25 @@ struct connection {
 static struct {
 	struct source listener;
 	struct machine *machine;
-	unsigned connections, requests;
+	struct connection *connections[CONNECTIONS];
+	unsigned requests;
 } server;
+
+/* Where a connection, or NULL, stands; NULL when nowhere. */
+static struct connection **find(const struct connection *c)
+{
+	for (size_t i = 0; i < CONNECTIONS; i++)
+		if (server.connections[i] == c)
+			return &server.connections[i];
+	return NULL;
+}
 
 static void destroy(struct connection *c)
 {
+	*find(c) = NULL;
 	loop_close(&c->source);
 	http_out_finish(&c->out);
 	free(c);
-	server.connections--;
 }
 
 /* ---- the parser's callbacks ---- */
@@ -228,12 +238,12 @@ static void turn_away(int fd)
 static void on_listener(struct source *s, uint32_t events)
 {
 	_cleanup_fd_ int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct connection *c;
+	struct connection *c, **place = find(NULL);
 	struct err err = ERR_INIT;
 
 	if (fd < 0)
 		return;
-	if (server.connections == CONNECTIONS) {
+	if (!place) {
 		turn_away(fd);
 		return;
 	}
@@ -242,7 +252,7 @@ static void on_listener(struct source *s, uint32_t events)
 		return;
 	reset_parser(c);
 	c->source = (struct source){ TAKE_FD(fd), on_connection };
-	server.connections++;
+	*place = c;
 	if (loop_watch(&c->source, EPOLLIN, &err) < 0)
 		destroy(c);
 }

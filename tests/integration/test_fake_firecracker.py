@@ -4,6 +4,7 @@ Where there is a Firecracker, and KVM, both are asked."""
 
 import fcntl
 import json
+import os
 import shutil
 import signal
 import struct
@@ -368,6 +369,16 @@ def test_sigterm(vmms, program):
     vmm.process.terminate()
     assert vmm.process.wait(10) in (-signal.SIGTERM, 143)
     assert (vmm.folder / "api").is_socket() and (vmm.folder / "vsock").is_socket()
+
+
+def test_sigterm_to_process_1(vmms, program):
+    """Of a process-id namespace it is deaf to it, as whoever is process 1 there."""
+    vmm = vmms(program, namespaces="-n -p -f --kill-child")
+    api = vmm.api()
+    with open(f"/proc/{vmm.process.pid}/task/{vmm.process.pid}/children", encoding="ascii") as file:
+        os.kill(int(file.read()), signal.SIGTERM)
+    time.sleep(0.3)
+    assert api.ask("GET", "/version")[0] == 200
 
 
 def test_log(vmms, program):
