@@ -134,12 +134,13 @@ static int ask(struct firecracker_api *api, const char *method, const char *path
 {
 	struct wait own = wait_ms(w->cancel_fd, api->request_ms);
 	_cleanup_http_reply_ struct http_reply reply = { 0 };
+	unsigned ms = api->request_ms;
 
-	if (w->deadline_ms != 0 && w->deadline_ms < own.deadline_ms)
+	if (w->deadline_ms != 0 && w->deadline_ms < own.deadline_ms) {
 		own.deadline_ms = w->deadline_ms;
+		ms = (unsigned)wait_left_ms(&own);
+	}
 	if (http_client_request(api->http, method, path, body, &own, &reply, err) < 0) {
-		unsigned ms = api->request_ms;
-
 		if (err->code == ERR_timeout)
 			return err_set(err, ERR_timeout,
 				"Firecracker does not answer (%s %s, %u%s)", method, path,
