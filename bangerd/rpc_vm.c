@@ -146,30 +146,31 @@ int rpc_vm_restart(struct call *call, struct rpc_vm_restart_in *in, struct json_
 	return reply_vm(vm, false, ret_result, err);
 }
 
-int rpc_vm_pause(struct call *call, struct rpc_vm_pause_in *in, struct json_object **ret_result,
-	struct err *err)
+static int set_running(struct call *call, const char *ref,
+	int (*how)(struct vm *, const struct vm_hold *, struct err *),
+	struct json_object **ret_result, struct err *err)
 {
 	_cleanup_vm_ struct vm *vm = NULL;
 	_cleanup_(vm_hold_drop) struct vm_hold hold = VM_HOLD_INIT;
 
-	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0 ||
-		vm_hold_take(&hold, vm, VM_HOLD_WAIT, true, call->cancel_fd, err) < 0 ||
-		vm_pause_held(vm, &hold, err) < 0)
+	if (vm_find(call->services->vms, call->uid, ref, &vm, err) < 0 ||
+		vm_hold_take(&hold, vm, VM_HOLD_WAIT, true, call->cancel_fd, err) < 0)
 		return -1;
+	if (how(vm, &hold, err) < 0)
+		return err->code == ERR_timeout ? vm_kill_silent(vm, err) : -1;
 	return reply_vm(vm, false, ret_result, err);
+}
+
+int rpc_vm_pause(struct call *call, struct rpc_vm_pause_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	return set_running(call, in->vm, vm_pause_held, ret_result, err);
 }
 
 int rpc_vm_resume(struct call *call, struct rpc_vm_resume_in *in, struct json_object **ret_result,
 	struct err *err)
 {
-	_cleanup_vm_ struct vm *vm = NULL;
-	_cleanup_(vm_hold_drop) struct vm_hold hold = VM_HOLD_INIT;
-
-	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0 ||
-		vm_hold_take(&hold, vm, VM_HOLD_WAIT, true, call->cancel_fd, err) < 0 ||
-		vm_resume_held(vm, &hold, err) < 0)
-		return -1;
-	return reply_vm(vm, false, ret_result, err);
+	return set_running(call, in->vm, vm_resume_held, ret_result, err);
 }
 
 /* A signal to the VMM, which is what ends it. */

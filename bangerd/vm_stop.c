@@ -85,8 +85,8 @@ static void describe_end(struct vm *vm, const char *what, char *dst, size_t cap)
 	char said[224];
 
 	read_vmm_log(vm, said, sizeof(said));
-	str_format(dst, cap, "%s%s%s; its console: banger vm logs %s", what, said[0] ? ": " : "", said,
-		vm->row.name.s);
+	str_format(dst, cap, "%s%s%s; its console: banger vm logs %s", what, said[0] ? ": " : "",
+		said, vm->row.name.s);
 }
 
 void vm_death(struct vm *vm, char *dst, size_t cap)
@@ -170,6 +170,21 @@ int vm_kill_held(struct vm *vm, struct err *err)
 		return -1;
 	vm_end(vm, false);
 	return 0;
+}
+
+int vm_kill_silent(struct vm *vm, struct err *err)
+{
+	struct err why = *err, failed = ERR_INIT;
+
+	if (vm_kill_held(vm, &failed) < 0) {
+		log_error("VM %s: %s, and cannot be killed: %s", vm->row.id.s, why.msg, failed.msg);
+		return -1;
+	}
+	err_set(err, ERR_timeout, "%s: it is killed", why.msg);
+	log_error("VM %s: %s", vm->row.id.s, err->msg);
+	if (vm_save(vm, VM_STOPPED, err->msg, &failed) < 0)
+		log_error("VM %s: cannot save that it stopped: %s", vm->row.id.s, failed.msg);
+	return -1;
 }
 
 /* Ask the agent to shut the guest down; false when it does not even answer. */

@@ -25,6 +25,10 @@ int vm_stop_held(struct vm *vm, const struct vm_hold *hold, uint64_t timeout_ms,
 /* At once. */
 int vm_kill_held(struct vm *vm, struct err *err);
 
+/* One whose VMM did not answer in time, which `err` tells: whether its guest runs is not known, and
+ * will not be. It is killed, and the row and `err` say so. Gives -1. */
+int vm_kill_silent(struct vm *vm, struct err *err);
+
 /* Take away what the VM has on the host, living VMM and all; idempotent. Says so in the log when
  * it fails, besides. */
 int vm_release_host(struct vm *vm, struct err *err);
