@@ -71,6 +71,51 @@ def hello(folder):
     return layout.archive(folder / "hello.oci.tar")
 
 
+KNOCK = r"""
+#include <errno.h>
+#include <linux/vm_sockets.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* knock SECONDS: connect to ports of the host as fast as goes; "TRIED ACCEPTED". */
+int main(int argc, char **argv)
+{
+	time_t end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 1);
+	unsigned tried = 0, accepted = 0;
+
+	while (time(NULL) < end) {
+		struct sockaddr_vm a = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_HOST,
+			.svm_port = tried % 3 ? tried : 1024 + tried % 2 };
+		int fd = socket(AF_VSOCK, SOCK_STREAM, 0);
+
+		if (fd < 0)
+			return 1;
+		tried++;
+		if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+			accepted++;
+		close(fd);
+	}
+	printf("%u %u\n", tried, accepted);
+	return 0;
+}
+"""
+
+
+def knock(folder):
+    """An OCI archive of busybox with `knock`, which connects to the host by vsock without end."""
+    (folder / "knock.c").write_text(KNOCK)
+    subprocess.run(["gcc", "-static", "-Os", "-o", folder / "knock", folder / "knock.c"], check=True)
+    layout = oci.Layout()
+    layout.image([busybox_layer(), oci.tar([
+        oci.entry("bin/knock", (folder / "knock").read_bytes(), mode=0o755)])],
+        config={"Cmd": ["/bin/sleep", "86400"], "Env": ENVIRONMENT})
+    return layout.archive(folder / "knock.oci.tar")
+
+
 def with_init(folder, script):
     """An OCI archive of busybox whose /sbin/init is a shell script."""
     layout = oci.Layout()
