@@ -9,6 +9,7 @@ import time
 
 import base
 import microvm
+import scenario
 
 MEMORY = os.environ.get("LAB_MEMORY", "3072")
 BOOT_SECONDS = 300  # some 30 on a quiet host
@@ -27,8 +28,9 @@ class Machine:
     def __init__(self, folder, files, payload, kvm):
         self.console, self.port = folder / "console", folder / "events"
         self.stderr, self.begun = folder / "qemu.err", time.monotonic()
-        command = ["qemu-system-x86_64", "-M", "microvm,pit=off,pic=off",
-                   "-cpu", "EPYC" if kvm else "qemu64,-svm", "-accel", "tcg,thread=multi",
+        command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64",
+                   "-M", "microvm,pit=off,pic=off", "-accel", "tcg,thread=multi",
+                   "-cpu", "EPYC" if kvm else "qemu64,-svm",
                    "-smp", "2", "-m", MEMORY, "-nodefaults", "-no-user-config", "-no-reboot",
                    "-display", "none", "-kernel", files / "vmlinux", "-initrd", files / "initramfs",
                    "-append", COMMAND_LINE.format(khz=microvm.tsc_khz()),
@@ -51,7 +53,8 @@ class Machine:
     def events(self):
         """The runner's events as they come, with their own deadlines; LabError when the machine
         ends or falls silent before it said that it has finished."""
-        deadline, what = time.monotonic() + BOOT_SECONDS, "boot"
+        patience, what = scenario.patience(), "boot"
+        deadline = time.monotonic() + BOOT_SECONDS * patience
         rest = b""
         with open(self.port, "rb") as port:
             while True:
@@ -60,7 +63,8 @@ class Machine:
                 for line in lines:
                     event = self.decode(line)
                     if "within" in event:
-                        deadline, what = time.monotonic() + event["within"] + GRACE, event["what"]
+                        deadline = time.monotonic() + event["within"] + GRACE * patience
+                        what = event["what"]
                     yield event
                     if event["event"] == "finish":
                         return

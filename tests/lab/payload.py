@@ -10,6 +10,7 @@ from pathlib import Path
 import base
 import guest_images
 import repo
+import scenario
 
 FIRECRACKER = os.environ.get("LAB_FIRECRACKER")
 
@@ -29,13 +30,14 @@ def make(folder, scenarios, kvm):
                 shutil.copy(path, tree / name / path.name)
     shutil.copy(guest_images.busybox(base.CACHE / "busybox.oci.tar"), tree / "files")
     shutil.copy(base.kernel_deb(), tree / "files/kernel.deb")
-    for scenario in scenarios:
-        for name in scenario.files:
+    for each in scenarios:
+        for name in each.files:
             if not (repo.BUILD / name).is_file():
-                raise base.LabError(f"scenario {scenario.name} takes {name}, which was not built")
+                raise base.LabError(f"scenario {each.name} takes {name}, which was not built")
             shutil.copy(repo.BUILD / name, tree / "files" / Path(name).name)
     (tree / "config.json").write_text(json.dumps({
-        "kvm": kvm, "scenarios": [scenario.for_guest() for scenario in scenarios]}))
+        "kvm": kvm, "patience": scenario.patience(),
+        "scenarios": [each.for_guest() for each in scenarios]}))
     return write_disk(tree, folder / "payload.ext4")
 
 

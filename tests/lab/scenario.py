@@ -8,6 +8,7 @@
     # order: N                  those with less come first (50)
 """
 
+import os
 import re
 
 import base
@@ -50,6 +51,11 @@ class Scenario:
         return {"name": self.name, "timeout": self.timeout, "expect": self.expect}
 
 
+def patience():
+    """What time-outs are multiplied with: they hold for a host that does nothing else."""
+    return min(8.0, max(1.0, os.getloadavg()[0] / os.cpu_count()))
+
+
 def every():
     found = [Scenario(path) for path in (base.HERE / "scenarios").iterdir()
              if path.is_file() and "." not in path.name]
@@ -63,5 +69,6 @@ def plan(chosen, kvm):
     for scenario in chosen:
         if kvm and scenario.machine == "plain":
             raise base.LabError(f"scenario {scenario.name} wants a machine without KVM")
-        machines[scenario.machine == "kvm" or scenario.machine == "any" and with_kvm].append(scenario)
+        here = scenario.machine == "kvm" or scenario.machine == "any" and with_kvm
+        machines[here].append(scenario)
     return [(has_kvm, those) for has_kvm, those in machines.items() if those]

@@ -21,7 +21,7 @@ fail()
 # wait_for SECONDS COMMAND…: until it succeeds.
 wait_for()
 {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * LAB_PATIENCE))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || fail "in vain waited for: $*"
@@ -116,11 +116,11 @@ jailed_uids()
 	ps -eo uid= | awk '$1 >= 1900000000 && $1 < 1900065536 { print $1 }'
 }
 
-# An upgrade: new files in the place of the old ones, as a package manager puts them.
+# An upgrade: new files in the place of the old ones, as a package manager puts them, settings kept.
 install_again()
 {
 	local path
-	(cd "$LAB/system" && find . -type f) | while read -r path; do
+	(cd "$LAB/system" && find usr -type f) | while read -r path; do
 		cp -a "$LAB/system/$path" "/$path.new"
 		mv "/$path.new" "/$path"
 	done

@@ -133,7 +133,7 @@ def host_objects():
     return found
 
 
-def left_behind(before, seconds=12):
+def left_behind(before, seconds):
     """Objects that were not there before and stay; an owner's bridge goes after some seconds."""
     end = time.monotonic() + seconds
     while True:
@@ -165,9 +165,11 @@ DIAGNOSIS = (
 class Run:
     """One scenario."""
 
-    def __init__(self, host, journal, given, kvm):
-        self.host, self.journal, self.kvm = host, journal, kvm
-        self.name, self.timeout, self.expect = given["name"], given["timeout"], given["expect"]
+    def __init__(self, host, journal, given, config):
+        self.host, self.journal, self.kvm = host, journal, config["kvm"]
+        self.patience = config["patience"]
+        self.timeout = round(given["timeout"] * self.patience)
+        self.name, self.expect = given["name"], given["expect"]
 
     def line(self, text):
         self.host.tell("output", name=self.name, text=text.rstrip("\n"))
@@ -178,7 +180,8 @@ class Run:
 
     def script(self):
         """Its status; None when time ran out."""
-        environment = dict(os.environ, LAB_KVM="yes" if self.kvm else "no", HOME="/root",
+        environment = dict(os.environ, LAB_KVM="yes" if self.kvm else "no",
+                           LAB_PATIENCE=str(round(self.patience)), HOME="/root",
                            PYTHONPATH="/lab/lib", LC_ALL="C.UTF-8")
         process = subprocess.Popen(
             [LAB / "scenarios" / self.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -215,7 +218,7 @@ class Run:
         self.journal.new()
         status = self.script()
         seconds = time.monotonic() - begun
-        left = left_behind(before)
+        left = left_behind(before, 12 * self.patience)
         why = self.judge(status, entries := self.journal.new(), left)
         if why:
             for command in DIAGNOSIS:
@@ -225,12 +228,15 @@ class Run:
         self.host.tell("end", name=self.name, why=why, seconds=seconds)
 
 
-def install():
+def install(patience):
     for command in INSTALL:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               check=False)
         if done.returncode != 0:
             return f"{' '.join(command)}: status {done.returncode}: {done.stdout}"
+    if patience > 1:
+        with open("/etc/banger/banger.conf", "a", encoding="ascii") as conf:
+            conf.write(f"\n[vmm]\nstart_timeout = {round(60 * patience)}\n")
     programs = ["/usr/bin/banger", "/usr/sbin/bangerd", *glob.glob("/usr/libexec/banger/*")]
     missing = re.findall(r"(\S+) => not found", output_of("ldd", *programs))
     if missing:
@@ -242,8 +248,9 @@ def main():
     host = Host()
     config = json.loads((LAB / "config.json").read_text())
     uptime = float(Path("/proc/uptime").read_text().split()[0])
-    host.tell("boot", seconds=uptime, within=120, what="the installation")
-    why = install()
+    host.tell("boot", seconds=uptime, within=120 * config["patience"],
+              what="the installation")
+    why = install(config["patience"])
     if not why and config["kvm"]:
         done = subprocess.run(["modprobe", "kvm-amd"], check=False)
         why = "" if done.returncode == 0 and Path("/dev/kvm").exists() else "no /dev/kvm"
@@ -251,8 +258,8 @@ def main():
     if not why:
         journal = Journal()
         for given in config["scenarios"]:
-            Run(host, journal, given, config["kvm"]).go()
-    host.tell("journal", within=120, what="its last words",
+            Run(host, journal, given, config).go()
+    host.tell("journal", within=120 * config["patience"], what="its last words",
               text=output_of("journalctl", "--no-pager", "-o", "short-monotonic"))
     host.tell("finish")
 
