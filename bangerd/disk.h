@@ -1,40 +1,67 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * How a VM gets its root disk from an image. A disk is made in two halves, so that the VMM can be
- * started beside the copying: after `begin` the file has its final size and the image's first MiB,
- * which is all that a kernel looks at before banger's init is told to mount; `finish` does the
- * rest.
+ * How a VM gets its root disk from an image. A disk is made once, in the VM's directory, and
+ * attached for each start. What takes long about its making is left to `finish`, so that the VMM
+ * can be started beside it: before that the disk has its final size and the image's first MiB,
+ * which is all that a kernel looks at before banger's init is told to mount.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/enums.h"
 #include "common/err.h"
+#include "common/types.h"
 
-/* What is there after `begin`: the partition scan and its readahead stay inside. */
+struct ipc;
+
+/* What is there before `finish`: the partition scan and its readahead stay inside. */
 #define DISK_HEAD (1024 * 1024)
 
+/* Whose disk, and where. */
+struct disk_place {
+	vm_id vm;
+	int dirfd;	  /* the VM's directory */
+	uint64_t size;	  /* the disk's, in bytes; not below the image's */
+	struct ipc *netd; /* for `attach` */
+};
+
 struct disk {
-	int fd;	   /* the disk, read and write; the VMM gets this one */
-	int image; /* -1 once all is copied */
+	int fd;	   /* attached: read and write; the VMM gets this one */
+	int image; /* what is still needed of it, or -1 */
 	uint64_t size;
 };
 
 struct disk_ops {
-	const char *name;
+	enum disk_kind kind;
+	bool on_image; /* an attached disk has its image below it: `attach` takes the image */
+
 	/* Host bytes that a disk of this image takes at once. */
 	int (*cost)(int image, uint64_t *ret_bytes, struct err *err);
-	/* Make `name`, which must not exist, under dirfd; `size` is not below the image's own.
-	 * Takes `image`, which nobody else may seek. On failure the file may be left. */
-	int (*begin)(int dirfd, const char *name, int image, uint64_t size, struct disk *ret,
-		struct err *err);
+	/* Make its files, which must not exist. Takes `image`, which nobody else may seek. On
+	 * failure they may be left. */
+	int (*make)(const struct disk_place *place, int image, struct disk *ret, struct err *err);
+	/* A disk that is made, now or earlier (`disk` is DISK_INIT, or holds the image when the
+	 * disk is on it): disk->fd. */
+	int (*attach)(const struct disk_place *place, struct disk *disk, struct err *err);
 	/* Copy what is left; no_space when the host is full. Ends with cancelled soon after
 	 * cancel_fd (-1: none) is readable. */
 	int (*finish)(struct disk *disk, int cancel_fd, struct err *err);
 };
 
-/* Reflink where the file system can, else a copy that keeps holes. The disk is a plain file. */
+/* A plain file: reflink where the file system can, else a copy that keeps holes. */
 extern const struct disk_ops disk_clone;
+
+/* A device-mapper snapshot over the image, which all its VMs share; what differs is in a sparse
+ * file of the VM's own. banger-netd makes it and takes it away with the VM's row. */
+extern const struct disk_ops disk_dm;
+
+/* NULL for auto. */
+const struct disk_ops *disk_ops_of(enum disk_kind kind);
+
+/* What new disks are: as configured, or (auto) device-mapper's where the host has it. Fails with
+ * unavailable when it is configured and not there. */
+int disk_choose(enum disk_kind configured, bool have_dm, enum disk_kind *ret, struct err *err);
 
 #define DISK_INIT                     \
 	{                             \
@@ -44,5 +71,6 @@ extern const struct disk_ops disk_clone;
 /* Close what it holds; may be called again. */
 void disk_close(struct disk *disk);
 
-/* Fails with no_space unless `bytes` can be written below dirfd and `keep` bytes stay free. */
-int disk_check_space(int dirfd, uint64_t bytes, uint64_t keep, struct err *err);
+/* Fails with no_space unless `wanted` bytes can be written below dirfd and `keep` bytes stay free.
+ */
+int disk_check_space(int dirfd, uint64_t wanted, uint64_t keep, struct err *err);

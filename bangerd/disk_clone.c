@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "bangerd/disk.h"
@@ -13,36 +12,11 @@
 #include "common/fd.h"
 #include "common/str.h"
 
+#define FILE_NAME "disk.img"
+
 /* Between two looks at the cancel fd; some 10 ms of copying. */
 #define CHUNK  (8 * 1024 * 1024)
 #define BUFFER (256 * 1024)
-
-void disk_close(struct disk *disk)
-{
-	fd_closep(&disk->fd);
-	fd_closep(&disk->image);
-}
-
-int disk_check_space(int dirfd, uint64_t bytes, uint64_t keep, struct err *err)
-{
-	uint64_t need, avail;
-	struct statvfs st;
-
-	if (fstatvfs(dirfd, &st) < 0)
-		return err_sys(err, ERR_operation_failed, errno, "cannot ask for free disk space");
-	if (ckd_mul(&avail, (uint64_t)st.f_bavail, (uint64_t)st.f_frsize))
-		avail = UINT64_MAX;
-	if (ckd_add(&need, bytes, keep))
-		need = UINT64_MAX;
-	if (avail < need)
-		return err_set(err, ERR_no_space,
-			"not enough disk space: the disk needs %llu MiB, and %llu MiB must stay "
-			"free "
-			"([image] min_free), but the host has %llu MiB; delete VMs or images",
-			(unsigned long long)(bytes >> 20), (unsigned long long)(keep >> 20),
-			(unsigned long long)(avail >> 20));
-	return 0;
-}
 
 static int clone_cost(int image, uint64_t *ret_bytes, struct err *err)
 {
@@ -146,23 +120,23 @@ static int clone_fill(struct disk *d, uint64_t image_size, struct err *err)
 	return copy_data(d, 0, image_size < DISK_HEAD ? image_size : DISK_HEAD, -1, err);
 }
 
-static int clone_begin(
-	int dirfd, const char *name, int image, uint64_t size, struct disk *ret, struct err *err)
+static int clone_make(const struct disk_place *place, int image, struct disk *ret, struct err *err)
 {
-	struct disk d = { .fd = -1, .image = image, .size = size };
+	struct disk d = { .fd = -1, .image = image, .size = place->size };
 	struct stat st;
 
 	if (fstat(image, &st) < 0) {
 		err_sys(err, ERR_operation_failed, errno, "cannot look at the image");
 		goto fail;
 	}
-	if (size < (uint64_t)st.st_size || size > INT64_MAX) {
+	if (d.size < (uint64_t)st.st_size || d.size > INT64_MAX) {
 		err_set(err, ERR_bad_request,
 			"the disk size must be at least the image's, %llu bytes",
 			(unsigned long long)st.st_size);
 		goto fail;
 	}
-	d.fd = openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0660);
+	d.fd = openat(
+		place->dirfd, FILE_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0660);
 	if (d.fd < 0) {
 		err_sys(err, errno == ENOSPC ? ERR_no_space : ERR_operation_failed, errno,
 			"cannot make the VM's disk");
@@ -175,6 +149,18 @@ static int clone_begin(
 fail:
 	disk_close(&d);
 	return -1;
+}
+
+static int clone_attach(const struct disk_place *place, struct disk *d, struct err *err)
+{
+	if (d->fd >= 0) /* just made */
+		return 0;
+	d->fd = openat(place->dirfd, FILE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (d->fd < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot open the disk of VM %s",
+			place->vm.s);
+	d->size = place->size;
+	return 0;
 }
 
 static int clone_finish(struct disk *d, int cancel_fd, struct err *err)
@@ -193,8 +179,9 @@ static int clone_finish(struct disk *d, int cancel_fd, struct err *err)
 }
 
 const struct disk_ops disk_clone = {
-	.name = "clone",
+	.kind = disk_kind_clone,
 	.cost = clone_cost,
-	.begin = clone_begin,
+	.make = clone_make,
+	.attach = clone_attach,
 	.finish = clone_finish,
 };

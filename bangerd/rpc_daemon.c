@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "bangerd/call.h"
+#include "bangerd/disk.h"
 #include "bangerd/host.h"
 #include "bangerd/loop.h"
 #include "bangerd/reply.h"
@@ -37,6 +38,7 @@ static struct json_object *describe_host(const struct services *s)
 	const struct vmm_wish wish = { vmm_kind_auto, s->settings->vmm_vmm,
 		s->settings->vmm_accel };
 	struct vmm_choice choice;
+	enum disk_kind disk;
 	bool can;
 	char address[16], pool[32];
 	struct reply r;
@@ -58,6 +60,11 @@ static struct json_object *describe_host(const struct services *s)
 	reply_string(&r, "firecracker_problem", h->firecracker_problem.s);
 	reply_string(&r, "vmm", can ? vmm_kind_to_name(choice.kind) : NULL);
 	reply_string(&r, "vmm_why", can ? choice.why.s : err.msg);
+	reply_bool(&r, "device_mapper", h->have_dm);
+	reply_string(&r, "disk",
+		disk_choose(s->settings->image_disk, h->have_dm, &disk, &err) == 0
+			? disk_kind_to_name(disk)
+			: NULL);
 	reply_string(&r, "accel", can ? accel_to_name(choice.accel) : NULL);
 	return reply_take(&r);
 }

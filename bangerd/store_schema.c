@@ -79,6 +79,9 @@ const char *const store_schema_steps[] = {
 	 * before Firecracker was asked for nothing. */
 	"ALTER TABLE vm ADD COLUMN vmm INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE vm ADD COLUMN vmm_why TEXT NOT NULL DEFAULT '';",
+
+	/* What kind its disk is: all were copies. */
+	"ALTER TABLE vm ADD COLUMN disk INTEGER NOT NULL DEFAULT 2;",
 };
 
 const int store_schema_version = ARRAY_SIZE(store_schema_steps);

@@ -9,7 +9,7 @@
 #define COLUMNS                                                                                    \
 	"id, name, owner, image_id, kernel_id, vcpus, memory_mib, disk_size, nat, auto_remove, "   \
 	"accel, mode, argv, env, user, directory, subnet, host, mac, state, last_error, boot_id, " \
-	"started_at, created_at, vmm, vmm_why"
+	"started_at, created_at, vmm, vmm_why, disk"
 
 static const char *const state_names[VM_STATE__count] = {
 	[VM_STOPPED] = "stopped",
@@ -38,7 +38,7 @@ int store_vm_insert(struct store *s, const struct vm_row *r, struct err *err)
 
 	if (query_begin(&q, s, STORE_WRITE,
 		    "INSERT INTO vm (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,"
-		    "?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		    "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 		    err) < 0)
 		return -1;
 	query_text(&q, 1, r->id.s);
@@ -67,6 +67,7 @@ int store_vm_insert(struct store *s, const struct vm_row *r, struct err *err)
 	query_int(&q, 24, r->created_at);
 	query_int(&q, 25, r->vmm);
 	query_text(&q, 26, r->vmm_why.s);
+	query_int(&q, 27, r->disk);
 	return query_run(&q, err);
 }
 
@@ -136,7 +137,7 @@ static int read_state(struct query *q, int col, struct vm_row *r, struct err *er
 static int read_numbers(struct query *q, struct vm_row *r, struct err *err)
 {
 	int64_t accel = query_col_int(q, 10), mode = query_col_int(q, 11);
-	int64_t vmm = query_col_int(q, 24);
+	int64_t vmm = query_col_int(q, 24), disk = query_col_int(q, 26);
 	const uint8_t *address;
 	size_t n;
 
@@ -147,11 +148,13 @@ static int read_numbers(struct query *q, struct vm_row *r, struct err *err)
 	r->nat = query_col_int(q, 8) != 0;
 	r->auto_remove = query_col_int(q, 9) != 0;
 	if (accel < 0 || accel >= accel__count || mode < 0 || mode >= guest_mode__count ||
-		vmm < 0 || vmm >= vmm_kind__count)
+		vmm < 0 || vmm >= vmm_kind__count ||
+		(disk != disk_kind_dm && disk != disk_kind_clone))
 		return damaged(r, "kind", err);
 	r->accel = (enum accel)accel;
 	r->mode = (enum guest_mode)mode;
 	r->vmm = (enum vmm_kind)vmm;
+	r->disk = (enum disk_kind)disk;
 	r->subnet = (uint16_t)query_col_int(q, 16);
 	r->host = (uint8_t)query_col_int(q, 17);
 	r->started_at = query_col_int(q, 22);
@@ -178,8 +181,8 @@ static int read_texts(struct query *q, struct vm_row *r, struct err *err)
 		{ 20, r->last_error.s, sizeof(r->last_error.s) },
 		{ 21, r->boot_id.s, sizeof(r->boot_id.s) },
 		{ 25, r->vmm_why.s, sizeof(r->vmm_why.s) },
-		{ 26, r->image_name.s, sizeof(r->image_name.s) },
-		{ 27, r->kernel_name.s, sizeof(r->kernel_name.s) },
+		{ 27, r->image_name.s, sizeof(r->image_name.s) },
+		{ 28, r->kernel_name.s, sizeof(r->kernel_name.s) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)

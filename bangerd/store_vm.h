@@ -30,6 +30,7 @@ struct vm_row {
 	uint8_t vcpus;
 	uint32_t memory_mib;
 	uint64_t disk_size;
+	enum disk_kind disk; /* as it was made: never auto */
 	bool nat, auto_remove;
 	enum vmm_kind vmm; /* as asked for */
 	enum accel accel;  /* as asked for */

@@ -112,7 +112,7 @@ int vm_check(struct vms *vms, const struct vm_row *row, int image, struct vmm_ch
 	if (vm_choose(vms, row, &choice, err) < 0 || check_memory(vms, row, err) < 0)
 		return -1;
 	if (image >= 0 &&
-		(disk_clone.cost(image, &cost, err) < 0 ||
+		(disk_ops_of(row->disk)->cost(image, &cost, err) < 0 ||
 			disk_check_space(vms->dir_fd, cost, settings->image_min_free, err) < 0))
 		return -1;
 	*ret = choice;

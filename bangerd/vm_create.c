@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bangerd/disk.h"
 #include "bangerd/host.h"
 #include "bangerd/images.h"
 #include "bangerd/kernels.h"
@@ -54,6 +55,9 @@ static int fill_resources(struct vms *vms, const struct rpc_vm_create_begin_in *
 	if (size < image->size)
 		size = image->size;
 	row->disk_size = (size + DISK_STEP - 1) / DISK_STEP * DISK_STEP;
+	if (disk_choose(
+		    settings->image_disk, vms->services->host->status.have_dm, &row->disk, err) < 0)
+		return -1;
 	row->vmm = in->vmm;
 	row->accel = in->accel != accel_auto ? in->accel : settings->vmm_accel;
 	return 0;

@@ -3,8 +3,6 @@
 /* A VM's directory, state_dir/vms/ID: its disk, and its console's log. */
 #include "bangerd/vm.h"
 
-#define VM_DISK "disk.img"
-
 int vm_dir_make(struct vms *vms, const vm_id *id, int *ret_fd, struct err *err);
 int vm_dir_open(struct vms *vms, const vm_id *id, int *ret_fd, struct err *err);
 

@@ -52,6 +52,7 @@ static void put_short(struct reply *r, const struct vm *vm)
 	reply_int(r, "vcpu", row->vcpus);
 	reply_int(r, "memory_mib", row->memory_mib);
 	reply_int(r, "disk_size", (int64_t)row->disk_size);
+	reply_string(r, "disk", disk_kind_to_name(row->disk));
 	reply_bool(r, "nat", row->nat);
 	put_vmm(r, vm);
 	reply_time(r, "created_at", row->created_at);

@@ -34,7 +34,8 @@ struct start {
 	struct wait guest; /* until the guest must be ready */
 
 	struct image_row image;
-	int image_fd; /* -1 unless a disk is to be made */
+	const struct disk_ops *disk_ops;
+	int image_fd; /* -1 when its disk does without */
 	struct kernel_files kernel;
 	struct vmm_choice choice;
 	const struct vmm_ops *ops;
@@ -58,13 +59,14 @@ static int do_check(void *ctx, struct err *err)
 
 	if (store_image_get(services->store, STORE_READ, &row->image_id, &s->image, err) < 0)
 		return -1;
-	if (s->how->make_disk &&
+	s->disk_ops = disk_ops_of(row->disk);
+	if ((s->how->make_disk || s->disk_ops->on_image) &&
 		images_open(services->images, &row->image_id, &s->image_fd, err) < 0)
 		return -1;
 	if (!s->how->no_start &&
 		kernels_open(services->kernels, &row->kernel_id, s->cancel_fd, &s->kernel, err) < 0)
 		return -1;
-	if (vm_check(s->vms, row, s->image_fd, &s->choice, err) < 0)
+	if (vm_check(s->vms, row, s->how->make_disk ? s->image_fd : -1, &s->choice, err) < 0)
 		return -1;
 	s->ops = vmm_ops_of(s->choice.kind);
 	if (s->choice.warn)
@@ -97,25 +99,34 @@ static void undo_reserve(void *ctx)
 
 /* ---- disk: its head, which is all that the booting kernel looks at ---- */
 
+static int make_disk(struct start *s, struct disk_place *place, struct err *err)
+{
+	if (vm_dir_make(s->vms, &place->vm, &s->dir_fd, err) < 0)
+		return -1;
+	place->dirfd = s->dir_fd;
+	return s->disk_ops->make(place, TAKE_FD(s->image_fd), &s->disk, err);
+}
+
 static int do_disk(void *ctx, struct err *err)
 {
 	struct start *s = ctx;
 	struct console *console;
 	const struct vm_row *row = &s->vm->row;
+	struct disk_place place = {
+		.vm = row->id, .dirfd = -1, .size = row->disk_size, .netd = netd(s)
+	};
 
-	if (!s->how->make_disk) {
+	if (s->how->make_disk) {
+		if (make_disk(s, &place, err) < 0)
+			return -1;
+	} else {
 		if (vm_dir_open(s->vms, &row->id, &s->dir_fd, err) < 0)
 			return -1;
-		s->disk.fd = openat(s->dir_fd, VM_DISK, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-		if (s->disk.fd < 0)
-			return err_sys(err, ERR_operation_failed, errno,
-				"cannot open the disk of VM '%s'", row->name.s);
-	} else {
-		if (vm_dir_make(s->vms, &row->id, &s->dir_fd, err) < 0 ||
-			disk_clone.begin(s->dir_fd, VM_DISK, TAKE_FD(s->image_fd), row->disk_size,
-				&s->disk, err) < 0)
-			return -1;
+		place.dirfd = s->dir_fd;
+		s->disk.image = TAKE_FD(s->image_fd);
 	}
+	if (!s->how->no_start && s->disk_ops->attach(&place, &s->disk, err) < 0)
+		return -1;
 	return vm_console_open(s->vm, &console, err);
 }
 
@@ -210,7 +221,7 @@ static int do_copy(void *ctx, struct err *err)
 {
 	struct start *s = ctx;
 
-	return disk_clone.finish(&s->disk, s->cancel_fd, err);
+	return s->disk_ops->finish(&s->disk, s->cancel_fd, err);
 }
 
 /* ---- guest: who it is, and when it is ready ---- */

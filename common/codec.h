@@ -50,6 +50,7 @@
 
 #define CT_accel	enum accel
 #define CT_vmm_kind	enum vmm_kind
+#define CT_disk_kind	enum disk_kind
 #define CT_kvm_state	enum kvm_state
 #define CT_ledger_state enum ledger_state
 #define CT_limits	enum limits

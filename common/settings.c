@@ -77,6 +77,11 @@ static bool parse_vmm_kind(const char *v, void *dst)
 	return vmm_kind_from_name(v, dst);
 }
 
+static bool parse_disk_kind(const char *v, void *dst)
+{
+	return disk_kind_from_name(v, dst);
+}
+
 static bool parse_rate(const char *v, void *dst)
 {
 	if (!str_eq(v, "0"))

@@ -41,6 +41,7 @@ struct addresses {
 #define ST_seccomp_mode enum confine_mode
 #define ST_accel	enum accel
 #define ST_vmm_kind	enum vmm_kind
+#define ST_disk_kind	enum disk_kind
 #define ST_rate		uint64_t
 #define ST_cidr		struct cidr
 #define ST_addresses	struct addresses

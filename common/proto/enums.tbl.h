@@ -27,6 +27,14 @@ VAL(vmm_kind, firecracker)
 VAL(vmm_kind, qemu)
 END_ENUM(vmm_kind)
 
+/* What a VM's root disk is: a device-mapper snapshot over its image, or a copy of it. `auto` is the
+ * former where the host has it. */
+ENUM(disk_kind)
+VAL(disk_kind, auto)
+VAL(disk_kind, dm)
+VAL(disk_kind, clone)
+END_ENUM(disk_kind)
+
 /* What the truth probe found /dev/kvm to be. */
 ENUM(kvm_state)
 VAL(kvm_state, absent)

@@ -22,6 +22,7 @@ def make(folder, scenarios, kvm):
         (tree / name).mkdir(parents=True)
     base.call("meson", "install", "-C", repo.BUILD, "--no-rebuild", "--quiet",
               "--destdir", tree / "system")
+    configure(tree / "system/etc/banger/banger.conf")
     take_firecracker(tree)
     for source, name in ((base.HERE / "guest", "guest"), (base.HERE / "scenarios", "scenarios"),
                          (repo.TOP / "tests/lib", "lib")):
@@ -39,6 +40,11 @@ def make(folder, scenarios, kvm):
         "kvm": kvm, "patience": scenario.patience(),
         "scenarios": [each.for_guest() for each in scenarios]}))
     return write_disk(tree, folder / "payload.ext4")
+
+
+def configure(path):
+    """A machine inside an emulated one takes its time."""
+    path.write_text(path.read_text() + "\n[vmm]\nstart_timeout = 400\n")
 
 
 def take_firecracker(tree):

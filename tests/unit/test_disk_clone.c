@@ -46,7 +46,7 @@ static int teardown(void **state)
 	struct place *p = *state;
 
 	unlinkat(p->dir, "image", 0);
-	unlinkat(p->dir, "disk", 0);
+	unlinkat(p->dir, "disk.img", 0);
 	close(p->dir);
 	assert_int_equal(rmdir(p->path), 0);
 	free(p);
@@ -94,6 +94,13 @@ static uint64_t allocated(int fd)
 	return (uint64_t)st.st_blocks * 512;
 }
 
+static int begin(int dir, int image, uint64_t size, struct disk *ret, struct err *err)
+{
+	const struct disk_place place = { .dirfd = dir, .size = size };
+
+	return disk_clone.make(&place, image, ret, err);
+}
+
 static void copied_and_grown(void **state)
 {
 	struct place *p = *state;
@@ -105,7 +112,7 @@ static void copied_and_grown(void **state)
 
 	assert_int_equal(disk_clone.cost(image, &cost, &err), 0);
 	assert_in_range(cost, 4 * MIB, 6 * MIB);
-	assert_int_equal(disk_clone.begin(p->dir, "disk", dup(image), 512 * MIB, &d, &err), 0);
+	assert_int_equal(begin(p->dir, dup(image), 512 * MIB, &d, &err), 0);
 	assert_int_equal(fstat(d.fd, &st), 0);
 	assert_int_equal(st.st_size, 512 * MIB);
 	assert_same(image, d.fd, DISK_HEAD);
@@ -126,7 +133,7 @@ static void small_image(void **state)
 	char back[6] = "";
 
 	assert_int_equal(fd_write_full(image, "hello", 5), 0);
-	assert_int_equal(disk_clone.begin(p->dir, "disk", image, 5, &d, &err), 0);
+	assert_int_equal(begin(p->dir, image, 5, &d, &err), 0);
 	assert_int_equal(disk_clone.finish(&d, -1, &err), 0);
 	assert_int_equal(fd_pread_full(d.fd, back, sizeof(back), 0), 5);
 	assert_string_equal(back, "hello");
@@ -140,13 +147,15 @@ static void refused(void **state)
 	struct disk d = DISK_INIT;
 	struct err err = ERR_INIT;
 
-	assert_int_equal(disk_clone.begin(p->dir, "disk", dup(image), MIB, &d, &err), -1);
+	assert_int_equal(begin(p->dir, dup(image), MIB, &d, &err), -1);
 	assert_int_equal(err.code, ERR_bad_request);
-	assert_int_equal(faccessat(p->dir, "disk", F_OK, 0), -1);
-	assert_int_equal(disk_clone.begin(p->dir, "image", dup(image), 64 * MIB, &d, &err), -1);
+	assert_int_equal(faccessat(p->dir, "disk.img", F_OK, 0), -1);
+	assert_int_equal(mkdirat(p->dir, "disk.img", 0700), 0);
+	assert_int_equal(begin(p->dir, dup(image), 64 * MIB, &d, &err), -1);
 	assert_int_equal(err.sys, EEXIST);
-	assert_int_equal(symlinkat("elsewhere", p->dir, "disk"), 0);
-	assert_int_equal(disk_clone.begin(p->dir, "disk", dup(image), 64 * MIB, &d, &err), -1);
+	assert_int_equal(unlinkat(p->dir, "disk.img", AT_REMOVEDIR), 0);
+	assert_int_equal(symlinkat("elsewhere", p->dir, "disk.img"), 0);
+	assert_int_equal(begin(p->dir, dup(image), 64 * MIB, &d, &err), -1);
 	assert_int_equal(faccessat(p->dir, "elsewhere", F_OK, 0), -1);
 	assert_int_equal(d.fd, -1);
 }
@@ -158,7 +167,7 @@ static void cancelled(void **state)
 	struct disk d = DISK_INIT;
 	struct err err = ERR_INIT;
 
-	assert_int_equal(disk_clone.begin(p->dir, "disk", make_image(p), 64 * MIB, &d, &err), 0);
+	assert_int_equal(begin(p->dir, make_image(p), 64 * MIB, &d, &err), 0);
 	if (d.image >= 0) { /* with a reflink it is done already */
 		assert_int_equal(disk_clone.finish(&d, cancel, &err), -1);
 		assert_int_equal(err.code, ERR_cancelled);
@@ -187,7 +196,7 @@ static void full_disk(void **state)
 	assert_int_equal(disk_check_space(small, MIB, 2 * MIB, &err), -1);
 	assert_int_equal(err.code, ERR_no_space);
 	assert_int_equal(disk_check_space(small, UINT64_MAX, 1, &err), -1);
-	assert_int_equal(disk_clone.begin(small, "disk", dup(image), 64 * MIB, &d, &err), 0);
+	assert_int_equal(begin(small, dup(image), 64 * MIB, &d, &err), 0);
 	err = (struct err)ERR_INIT;
 	assert_int_equal(disk_clone.finish(&d, -1, &err), -1);
 	assert_int_equal(err.code, ERR_no_space);

@@ -86,6 +86,7 @@ static struct vm_row row_of(const char *name, uid_t owner, uint16_t subnet, uint
 		.disk_size = UINT64_C(8) << 30,
 		.nat = true,
 		.vmm = vmm_kind_firecracker,
+		.disk = disk_kind_dm,
 		.accel = accel_tcg,
 		.mode = guest_mode_command,
 		.argv = { "sh\0-c\0true", sizeof("sh\0-c\0true"), 3 },
@@ -142,6 +143,7 @@ static void as_it_was_written(void **state)
 	assert_string_equal(back.last_error.s, made.last_error.s);
 	assert_int_equal(back.disk_size, made.disk_size);
 	assert_int_equal(back.vmm, vmm_kind_firecracker);
+	assert_int_equal(back.disk, disk_kind_dm);
 	assert_string_equal(back.vmm_why.s, "it was asked for");
 	assert_int_equal(back.accel, accel_tcg);
 	assert_int_equal(back.mode, guest_mode_command);

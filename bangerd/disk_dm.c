@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "bangerd/disk.h"
+#include "common/cow.h"
+#include "common/fd.h"
+#include "common/proto_netd.h"
+
+#define FILE_NAME "disk.cow"
+
+/* The file's map, and the first chunks. */
+#define COST (1024 * 1024)
+
+static int dm_cost(int image, uint64_t *ret_bytes, struct err *err)
+{
+	*ret_bytes = COST;
+	return 0;
+}
+
+static int dm_make(const struct disk_place *place, int image, struct disk *ret, struct err *err)
+{
+	_cleanup_fd_ int fd = openat(
+		place->dirfd, FILE_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0660);
+
+	if (fd < 0 || ftruncate(fd, (off_t)cow_size(place->size)) < 0) {
+		fd_closep(&image);
+		return err_sys(err, errno == ENOSPC ? ERR_no_space : ERR_operation_failed, errno,
+			"cannot make the disk of VM %s", place->vm.s);
+	}
+	*ret = (struct disk){ .fd = -1, .image = image, .size = place->size };
+	return 0;
+}
+
+static int dm_attach(const struct disk_place *place, struct disk *d, struct err *err)
+{
+	_cleanup_fd_ int cow = openat(place->dirfd, FILE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	const struct netd_disk_attach_in in = {
+		.vm = place->vm, .size = place->size, .image = d->image, .cow = cow
+	};
+	struct netd_disk_attach_out out;
+
+	if (cow < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot open the disk of VM %s",
+			place->vm.s);
+	if (netd_disk_attach(place->netd, &in, &out, err) < 0)
+		return -1;
+	d->fd = out.disk;
+	d->size = place->size;
+	return 0;
+}
+
+static int dm_finish(struct disk *d, int cancel_fd, struct err *err)
+{
+	fd_closep(&d->image);
+	return 0;
+}
+
+const struct disk_ops disk_dm = {
+	.kind = disk_kind_dm,
+	.on_image = true,
+	.cost = dm_cost,
+	.make = dm_make,
+	.attach = dm_attach,
+	.finish = dm_finish,
+};
