@@ -12,9 +12,10 @@ uint32_t vm_default_memory_mib(uint64_t host_mib);
 bool vm_parse_meminfo(const char *meminfo, uint64_t *ret_total, uint64_t *ret_available);
 int vm_host_memory(struct vms *vms, uint64_t *ret_total, uint64_t *ret_available, struct err *err);
 
-/* The VMM for a row on this host: what it asks for, else what is configured, else the best. */
-int vm_choose(
-	const struct vms *vms, const struct vm_row *row, struct vmm_choice *ret, struct err *err);
+/* The VMM for a VM that asks so on this host: what it asks for, else what is configured, else the
+ * best. */
+int vm_choose(const struct vms *vms, enum vmm_kind asked, enum accel accel, struct vmm_choice *ret,
+	struct err *err);
 
 /*
  * The VMM (as of vm_choose()), free memory for a row; and, when `image` (its file) is not -1, free

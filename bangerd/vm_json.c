@@ -19,15 +19,12 @@ static ipv4 address_of(const struct vm *vm, uint8_t host)
 static void put_vmm(struct reply *r, const struct vm *vm)
 {
 	const struct vm_row *row = &vm->row;
-	struct vmm_choice c = { .kind = row->vmm, .accel = row->accel };
+	enum vmm_kind kind = vm->vmm.ops ? vm->vmm.ops->kind : row->vmm;
+	struct vmm_choice c = { .kind = kind, .accel = row->accel };
 	struct err why = ERR_INIT;
 
-	if (vm_choose(vm->vms, row, &c, &why) < 0)
+	if (vm_choose(vm->vms, kind, row->accel, &c, &why) < 0)
 		str_format(c.why.s, sizeof(c.why.s), "%.500s", why.msg);
-	if (vm->vmm.ops && vm->vmm.ops->kind != c.kind) {
-		c.kind = vm->vmm.ops->kind;
-		c.accel = c.kind == vmm_kind_firecracker ? accel_kvm : row->accel;
-	}
 	if (vm->vmm.ops)
 		c.why = row->vmm_why;
 	reply_string(r, "vmm", vmm_kind_to_name(c.kind));

@@ -279,7 +279,7 @@ static int do_guest(void *ctx, struct err *err)
 	explain(s, err);
 	if (err->code != ERR_timeout || wait_cancelled(s->cancel_fd))
 		return -1;
-	s->keep = true;
+	s->keep = !s->vm->row.auto_remove; /* the client would take it away, once it is gone */
 	return err_set(err, ERR_timeout,
 		"the guest of VM '%s' did not answer in time (%llu s); %s%s", s->vm->row.name.s,
 		(unsigned long long)s->vms->services->settings->vmm_start_timeout,
