@@ -75,7 +75,7 @@ static int set_limits(const struct jail *j)
 {
 	if (set_limit(RLIMIT_FSIZE, j->file_size) < 0 || set_limit(RLIMIT_AS, j->address_space) < 0)
 		return -1;
-	if (set_limit(RLIMIT_NOFILE, 256) < 0 || set_limit(RLIMIT_CORE, 0) < 0)
+	if (set_limit(RLIMIT_NOFILE, j->open_files) < 0 || set_limit(RLIMIT_CORE, 0) < 0)
 		return -1;
 	/* vcpus, and at most 64 threads for the disk. */
 	if (set_limit(RLIMIT_NPROC, 128) < 0 || set_limit(RLIMIT_MEMLOCK, 0) < 0)
@@ -242,7 +242,8 @@ static int read_report(
 		return -1;
 	ret->what[sizeof(ret->what) - 1] = '\0';
 	if (*ret_len == sizeof(*ret) && !ret->what[0] && n == n_fds) {
-		memcpy(fds, got, n * sizeof(*fds));
+		for (size_t i = 0; i < n; i++)
+			fds[i] = got[i];
 		return 0;
 	}
 	fd_close_many(got, n);

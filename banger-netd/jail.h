@@ -33,6 +33,7 @@ struct jail {
 	bool network;		      /* its own: it is to get a TAP (jail_child.tun, .netlink) */
 	uint64_t file_size;	      /* RLIMIT_FSIZE, bytes */
 	uint64_t address_space;	      /* RLIMIT_AS, bytes */
+	unsigned open_files;	      /* RLIMIT_NOFILE */
 	enum confine_profile profile; /* its deny-list */
 	enum confine_mode mode;
 	mode_t umask;

@@ -119,6 +119,8 @@ int launch_firecracker(const struct netd_config *config, const struct vmm_binary
 		.mode = config->mode,
 		.umask = 007, /* its sockets are for bangerd's group, whose directory it is */
 		.address_space = ((uint64_t)in->memory << 20) + JAIL_ADDRESS_SPACE_EXTRA,
+		.open_files =
+			2048, /* its vsock may have 1023 connections; as its own jailer has it */
 		.binary = binary->fd,
 		.argv = argv };
 	uint64_t memory = (uint64_t)in->memory << 20;

@@ -128,6 +128,7 @@ def test_who_it_is(host, netd):
             os.readlink(f"/proc/{netd.pid}/ns/{kind}"), kind
     limits = Path(f"/proc/{probe.pid}/limits").read_text()
     assert f"Max file size             {128 << 20} " in limits  # the disk is less than the memory
+    assert "Max open files            2048 " in limits
     assert "Max core file size        0 " in limits and "Max locked memory         0 " in limits
 
 

@@ -16,7 +16,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -63,7 +63,8 @@ static int spawn(const char *program, struct jail_child *ret, struct err *err)
 		.files = { -1, -1, -1, -1 },
 		.network = true,
 		.file_size = 1 << 20,
-		.address_space = 1ULL << 30,
+		.address_space = RLIM_INFINITY, /* a sanitizer has mapped terabytes */
+		.open_files = 256,
 		.profile = CONFINE_firecracker,
 		.mode = CONFINE_KILL,
 		.umask = 077,
