@@ -23,6 +23,7 @@
 #include "tests/fake/machine.h"
 #include "tests/fake/qemu_command.h"
 #include "tests/fake/qmp.h"
+#include "tests/fake/serial.h"
 #include "tests/fake/vsock/backend.h"
 
 #define QEMU "/usr/bin/qemu-system-x86_64"
@@ -42,9 +43,10 @@ static int inherit(int fd)
 }
 
 static _Noreturn void become_qemu(
-	const struct machine *m, int binary, int qmp, int vhost_user, char **argv)
+	const struct machine *m, int binary, const struct qemu_ends *ends, char **argv)
 {
-	int r = prctl(PR_SET_PDEATHSIG, SIGKILL) | inherit(qmp) | inherit(vhost_user);
+	int r = prctl(PR_SET_PDEATHSIG, SIGKILL) | inherit(ends->qmp) | inherit(ends->vhost_user) |
+		inherit(ends->serial);
 
 	for (size_t i = 0; i < m->n_drives; i++)
 		r |= inherit(m->drives[i].fd);
@@ -110,19 +112,30 @@ static void kill_qemu(void)
 
 /* ---- start ---- */
 
-/* Both ends; QEMU's is the second. */
-struct ends {
-	int ours, qemus;
+/* Our ends; QEMU's come to *ret. What was made by a failure stays the caller's to close. */
+struct ours {
+	int qmp, vhost_user;
 };
 
-static int pair(struct ends *e, struct err *err)
+static int pair(int *ours, int *qemus, struct err *err)
 {
 	int fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot make a socket pair");
-	*e = (struct ends){ fds[0], fds[1] };
+	*ours = fds[0];
+	*qemus = fds[1];
 	return 0;
+}
+
+static int make_ends(
+	const struct machine *m, struct ours *ours, struct qemu_ends *ret, struct err *err)
+{
+	if (pair(&ours->qmp, &ret->qmp, err) < 0)
+		return -1;
+	if (m->vsock && pair(&ours->vhost_user, &ret->vhost_user, err) < 0)
+		return -1;
+	return serial_is_limited(m) ? serial_start(m, &ret->serial, err) : 0;
 }
 
 static int start_vsock(struct machine *m, int vhost_user, struct err *err)
@@ -153,18 +166,18 @@ static int start_others(struct machine *m, int qmp, int vhost_user, struct err *
 	return loop_watch(&qemu.qmp.source, EPOLLIN, err);
 }
 
-static int spawn(struct machine *m, int qmp, int vhost_user, struct err *err)
+static int spawn(struct machine *m, const struct qemu_ends *ends, struct err *err)
 {
 	_cleanup_fd_ int binary = open(QEMU, O_PATH | O_CLOEXEC);
 	_cleanup_free_ struct qemu_command *c = malloc(sizeof(*c));
 
 	if (binary < 0 || !c)
 		return err_sys(err, ERR_unavailable, errno, "cannot open " QEMU);
-	if (qemu_command_build(m, qmp, vhost_user, c, err) < 0)
+	if (qemu_command_build(m, ends, c, err) < 0)
 		return -1;
 	qemu.pid = fork();
 	if (qemu.pid == 0)
-		become_qemu(m, binary, qmp, vhost_user, c->argv);
+		become_qemu(m, binary, ends, c->argv);
 	if (qemu.pid < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot start QEMU");
 	return 0;
@@ -172,22 +185,18 @@ static int spawn(struct machine *m, int qmp, int vhost_user, struct err *err)
 
 static int start(struct machine *m, struct err *err)
 {
-	struct ends qmp = { -1, -1 }, vsock = { -1, -1 };
-	int r;
+	struct qemu_ends ends = { -1, -1, -1 };
+	struct ours ours = { -1, -1 };
+	int r = make_ends(m, &ours, &ends, err);
 
-	if (pair(&qmp, err) < 0 || (m->vsock && pair(&vsock, err) < 0)) {
-		fd_close_many((int[]){ qmp.ours, qmp.qemus }, 2);
-		return -1;
-	}
-	r = spawn(m, qmp.qemus, vsock.qemus, err);
-	fd_closep(&qmp.qemus);
-	fd_closep(&vsock.qemus);
+	if (r == 0)
+		r = spawn(m, &ends, err);
+	fd_close_many((int[]){ ends.qmp, ends.vhost_user, ends.serial }, 3);
 	if (r < 0) {
-		fd_closep(&qmp.ours);
-		fd_closep(&vsock.ours);
+		fd_close_many((int[]){ ours.qmp, ours.vhost_user }, 2);
 		return -1;
 	}
-	if (start_others(m, qmp.ours, vsock.ours, err) == 0)
+	if (start_others(m, ours.qmp, ours.vhost_user, err) == 0)
 		return 0;
 	kill_qemu();
 	return -1;

@@ -184,25 +184,28 @@ static void add_others(struct qemu_command *c, const struct machine *m, int vhos
 	}
 }
 
-static void add_channels(struct qemu_command *c, const struct machine *m, int qmp)
+static void add_channels(
+	struct qemu_command *c, const struct machine *m, const struct qemu_ends *ends)
 {
 	const char *out = m->serial ? get_text(m->serial, "serial_out_path") : NULL;
 
 	add(c, "-chardev");
-	if (out)
+	if (ends->serial >= 0)
+		add(c, "socket,id=serial,fd=%d", ends->serial);
+	else if (out)
 		add(c, "file,id=serial,path=%s,append=on", out);
 	else
 		add(c, "stdio,id=serial,signal=off");
 	add(c, "-serial");
 	add(c, "chardev:serial");
 	add(c, "-chardev");
-	add(c, "socket,id=qmp,fd=%d", qmp);
+	add(c, "socket,id=qmp,fd=%d", ends->qmp);
 	add(c, "-mon");
 	add(c, "chardev=qmp,mode=control");
 }
 
-int qemu_command_build(
-	const struct machine *m, int qmp, int vhost_user, struct qemu_command *ret, struct err *err)
+int qemu_command_build(const struct machine *m, const struct qemu_ends *ends,
+	struct qemu_command *ret, struct err *err)
 {
 	ret->n = ret->used = 0;
 	add(ret, "qemu-system-x86_64");
@@ -212,8 +215,8 @@ int qemu_command_build(
 		add_drive(ret, &m->drives[i], i);
 	for (size_t i = 0; i < m->n_nics; i++)
 		add_nic(ret, &m->nics[i], i);
-	add_others(ret, m, vhost_user);
-	add_channels(ret, m, qmp);
+	add_others(ret, m, ends->vhost_user);
+	add_channels(ret, m, ends);
 	if (ret->used > sizeof(ret->text))
 		return err_set(err, ERR_operation_failed, "QEMU's command line is too long");
 	ret->argv[ret->n] = NULL;

@@ -11,7 +11,11 @@ struct qemu_command {
 	char text[16384];
 };
 
-/* With these ends of socket pairs, QMP's and vhost-user's (-1: no vsock). Fds are named by their
- * numbers: QEMU must inherit them. */
-int qemu_command_build(const struct machine *m, int qmp, int vhost_user, struct qemu_command *ret,
-	struct err *err);
+/* QEMU's ends of socket pairs: QMP; vhost-user (-1: no vsock); serial port (-1: it is on stdio). */
+struct qemu_ends {
+	int qmp, vhost_user, serial;
+};
+
+/* Fds are named by their numbers: QEMU must inherit them. */
+int qemu_command_build(const struct machine *m, const struct qemu_ends *ends,
+	struct qemu_command *ret, struct err *err);

@@ -252,7 +252,7 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture
-def guest(make, files, tmp_path):
+def guest(request, make, files, tmp_path):
     """A booted machine and its API; control is a stream to its agent."""
     kernel, initramfs, disk = files
     vmm = make("engine=qemu")
@@ -271,6 +271,8 @@ def guest(make, files, tmp_path):
     api.put("/vsock", {"guest_cid": 3, "uds_path": "vsock"})
     api.put("/entropy", {})
     api.put("/balloon", {"amount_mib": 0, "deflate_on_oom": True})
+    for path, body in getattr(request, "param", {}).items():
+        api.put(path, body)
     api.put("/actions", START)
     vmm.control = fake.wait_for(lambda: vmm.connect(CONTROL), 90)
     assert vmm.control, (vmm.folder / "console").read_text()
@@ -310,6 +312,16 @@ def test_guest(guest):
     assert vmm.control.receive()[0] == "health"
     vmm.control.call("shutdown", reboot=1, timeout_ms=5000)
     assert vmm.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("guest", [
+    {"/serial": {"rate_limiter": {"size": 10000, "refill_time": 60000}}}], indirect=True)
+def test_guest_serial_is_limited(guest):
+    """What the guest writes beyond the bucket is lost; the guest is not held up."""
+    vmm, _ = guest
+    command(vmm, "sh", "-c", "yes guest | head -c 50000 >/dev/ttyS0")
+    console = (vmm.folder / "console").read_bytes()
+    assert 1000 < console.count(b"guest") * len(b"guest\r\n") <= 30000
 
 
 def test_guest_is_off(guest):
