@@ -4,8 +4,11 @@
 import os
 from pathlib import Path
 
+import census
+import faults
 import microvm
 import pytest
+import suite
 
 CACHE = Path(os.environ.get("BANGER_CACHE", microvm.repo.TOP / "build-cache"))
 
@@ -47,3 +50,15 @@ def vsock_box(tmp_path_factory, boot_files):
 def box(request):
     """Each of them."""
     return request.getfixturevalue(f"{request.param}_box")
+
+
+@pytest.fixture
+def nothing():
+    """Nothing of a VM is on the host afterwards."""
+    yield
+    left = [vm["name"] for vm in suite.banger_json("vm", "list")]
+    if left:  # of a test that failed: the next must not be blamed
+        faults.delete(*left)
+    assert not left, "VMs are left"
+    found = suite.wait_for(lambda: not any(census.count().values()), 10, 0.2)
+    assert found, f"left: { {k: v for k, v in census.count().items() if v} }"
