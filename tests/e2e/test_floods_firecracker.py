@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import census
@@ -249,36 +250,39 @@ def test_uid_range_of_real_users(tmp_path):
 
 # ---- over and over ----
 
-CYCLES = 1000
+CYCLES, AT_ONCE = 1000, 4
 
 
 def test_a_thousand_starts_and_kills(busybox, nothing, capsys):
     """Nothing of a VM is left: counts, all 0, printed."""
+    names = [f"fault-{number}" for number in range(AT_ONCE)]
     with firecracker.instead("engine=none"):
-        suite.banger(*CREATE, "--no-start", "--image", busybox, "--name", "fault", check=True)
-        ident = suite.banger_json("vm", "show", "fault")["id"]
-        with rpc.Rpc(timeout=60) as client:
-            cycle(client, ident)
+        for name in names:
+            suite.banger(*CREATE, "--no-start", "--image", busybox, "--name", name, check=True)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(cycle, names, [1] * AT_ONCE))
             fds, begin = census.fds(), time.monotonic()
-            for _ in range(CYCLES):
-                cycle(client, ident)
+            list(pool.map(cycle, names, [CYCLES // AT_ONCE] * AT_ONCE))
             taken = time.monotonic() - begin
-            assert suite.wait_for(lambda: not any(census.count().values()), 10, 0.2)
-            left = census.count()
-            left["fds"] = sum(census.fds().values()) - sum(fds.values())
-        delete("fault")
+        assert suite.wait_for(lambda: not any(census.count().values()), 10, 0.2)
+        left = census.count()
+        assert suite.wait_for(lambda: census.fds() == fds, 5, 0.2), (fds, census.fds())
+        left["fds"] = sum(census.fds().values()) - sum(fds.values())
+        delete(*names)
         left["rows"] = len(suite.banger_json("vm", "list"))
         with capsys.disabled():
-            print(f"\nafter {CYCLES} cycles in {taken:.1f} s: " +
+            print(f"\nafter {CYCLES} starts and kills, {AT_ONCE} at once, in {taken:.1f} s: " +
                   ", ".join(f"{kind} {number}" for kind, number in left.items()))
         assert not any(left.values()), left
 
 
-def cycle(client, ident):
-    client.call("vm.start", {"vm": ident})
-    client.call("vm.kill", {"vm": ident})
-    # kill answers once the signal is sent; the next start waits for what is still to be undone
-    end = time.monotonic() + 10
-    while client.call("vm.show", {"vm": ident})["vm"]["state"] != "stopped":
-        assert time.monotonic() < end
-        time.sleep(0.001)
+def cycle(name, times):
+    """Start and kill it, and wait until it is stopped."""
+    with rpc.Rpc(timeout=60) as client:
+        for _ in range(times):
+            client.call("vm.start", {"vm": name})
+            client.call("vm.kill", {"vm": name})
+            end = time.monotonic() + 10
+            while client.call("vm.show", {"vm": name})["vm"]["state"] != "stopped":
+                assert time.monotonic() < end
+                time.sleep(0.002)
