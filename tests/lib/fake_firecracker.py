@@ -2,38 +2,22 @@
 """The stand-in for Firecracker (tests/fake): copies of it that behave as told, and its API."""
 
 import json
-import os
 import shutil
 import socket
 import subprocess
 import time
-from pathlib import Path
 
 import agent
+import fake_copy
 import repo
 from netd import TINY
 
-MARK, AREA = b"BANGER-FAKE:", 256
 PROGRAM = repo.BUILD / "tests/fake/firecracker"
 
 
 def install(folder, behaviour="", name="firecracker"):
-    """A copy of the stand-in in `folder` that behaves as tests/fake/behaviour.h has it; fit to be
-    found by netd: root's own, nobody else's to write. The path."""
-    text = MARK + behaviour.encode()
-    assert len(text) <= AREA, f"{len(text)} bytes of behaviour"
-    program = PROGRAM.read_bytes()
-    assert program.count(MARK) == 1
-    at = program.index(MARK)
-    assert program[at + len(MARK):at + AREA] == bytes(AREA - len(MARK))
-    path = Path(folder) / name
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_bytes(program[:at] + text.ljust(AREA, b"\0") + program[at + AREA:])
-    shutil.copystat(PROGRAM, fresh)
-    os.chown(fresh, 0, 0)
-    fresh.chmod(0o755)
-    fresh.rename(path)  # one that runs keeps the old file
-    return path
+    """A copy of the stand-in in `folder` that behaves as tests/fake/behaviour.h has it. The path."""
+    return fake_copy.install(PROGRAM, folder, behaviour, name)
 
 
 class Closed(Exception):

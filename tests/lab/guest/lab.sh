@@ -126,3 +126,35 @@ install_again()
 	done
 	systemctl daemon-reload
 }
+
+# MiB that a VM's VMM may take because it translates the guest's code.
+tcg_mib()
+{
+	[ "$(banger vm show "$1" -o json | json accel)" = kvm ] && echo 0 || echo 1152
+}
+
+# stand_in PATH: a Firecracker without a guest; the scenario's `files` has tests/fake/firecracker. (A
+# guest of its own takes minutes to boot here, emulated twice over.)
+stand_in()
+{
+	mkdir -p "${1%/*}"
+	python3 - "$1" <<-'END'
+		import os, sys
+		import fake_copy
+		fake_copy.install("/lab/files/firecracker", os.path.dirname(sys.argv[1]), "engine=none",
+		                  os.path.basename(sys.argv[1]))
+	END
+}
+
+# eat CGROUP MIB: a process of that cgroup that takes more and more memory; fails when it is killed.
+eat()
+{
+	python3 - "$@" <<-'END'
+		import os, sys
+		with open(sys.argv[1] + "/cgroup.procs", "w") as procs:
+		    procs.write(str(os.getpid()))
+		with open("/proc/self/oom_score_adj", "w") as adjust:
+		    adjust.write("1000")
+		kept = [bytearray(b"x") * (16 << 20) for _ in range(int(sys.argv[2]) // 16)]
+	END
+}
