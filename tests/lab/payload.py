@@ -18,14 +18,15 @@ FIRECRACKER = os.environ.get("LAB_FIRECRACKER")
 def make(folder, scenarios, kvm):
     """The disk of a machine that runs these scenarios: folder/payload.ext4."""
     tree = folder / "payload"
-    for name in ("guest", "scenarios", "files", "lib"):
+    for name in ("guest", "scenarios", "files", "tests/lib", "common/proto"):
         (tree / name).mkdir(parents=True)
     base.call("meson", "install", "-C", repo.BUILD, "--no-rebuild", "--quiet",
               "--destdir", tree / "system")
     configure(tree / "system/etc/banger/banger.conf")
     take_firecracker(tree)
     for source, name in ((base.HERE / "guest", "guest"), (base.HERE / "scenarios", "scenarios"),
-                         (repo.TOP / "tests/lib", "lib")):
+                         (repo.TOP / "tests/lib", "tests/lib"),
+                         (repo.TOP / "common/proto", "common/proto")):
         for path in source.iterdir():
             if path.is_file():
                 shutil.copy(path, tree / name / path.name)

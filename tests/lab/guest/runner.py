@@ -143,17 +143,6 @@ def left_behind(before, seconds):
         time.sleep(0.5)
 
 
-def clear():
-    """So that the next scenario is not blamed."""
-    rows = output_of("banger", "vm", "list", "-o", "json")
-    try:
-        names = [row["id"] for row in json.loads(rows)]
-    except (ValueError, KeyError):
-        return
-    for name in names:
-        output_of("banger", "vm", "delete", "--force", name)
-
-
 DIAGNOSIS = (
     ("systemctl", "--no-pager", "--full", "status", "bangerd"),
     ("ps", "-o", "pid,ppid,uid,stat,wchan:20,args", "--sort=start_time", "--ppid", "2", "-p", "2",
@@ -182,7 +171,7 @@ class Run:
         """Its status; None when time ran out."""
         environment = dict(os.environ, LAB_KVM="yes" if self.kvm else "no",
                            LAB_PATIENCE=str(round(self.patience)), HOME="/root",
-                           PYTHONPATH="/lab/lib", LC_ALL="C.UTF-8")
+                           PYTHONPATH="/lab/tests/lib", LC_ALL="C.UTF-8")
         process = subprocess.Popen(
             [LAB / "scenarios" / self.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", cwd="/", env=environment,
@@ -224,8 +213,8 @@ class Run:
             for command in DIAGNOSIS:
                 self.line(f"---- {' '.join(command[:4])}\n{output_of(*command)}")
             self.line("---- the journal meanwhile\n" + "\n".join(map(text_of, entries)))
-            clear()
         self.host.tell("end", name=self.name, why=why, seconds=seconds)
+        return not why
 
 
 def install(patience):
@@ -258,7 +247,9 @@ def main():
     if not why:
         journal = Journal()
         for given in config["scenarios"]:
-            Run(host, journal, given, config).go()
+            # What a failed one left would be the next one's trouble: that gets a machine anew.
+            if not Run(host, journal, given, config).go():
+                break
     host.tell("journal", within=120 * config["patience"], what="its last words",
               text=output_of("journalctl", "--no-pager", "-o", "short-monotonic"))
     host.tell("finish")
