@@ -72,7 +72,9 @@ static int await_child(pid_t pid, int *ret_status, struct err *err)
 static int is_counted(uid_t uid, bool *ret, struct err *err)
 {
 	static const struct rlimit no_room = { 0, 0 };
-	static char *const nothing[] = { NULL };
+	/* Without a name the kernel would warn in its log. */
+	static char name[] = "uid-check";
+	static char *const argv[] = { name, NULL }, *const nothing[] = { NULL };
 	int status;
 	pid_t pid = fork();
 
@@ -83,7 +85,7 @@ static int is_counted(uid_t uid, bool *ret, struct err *err)
 		if (setrlimit(RLIMIT_NPROC, &no_room) < 0 ||
 			syscall(SYS_setresuid, uid, uid, uid) < 0)
 			_exit(1);
-		syscall(SYS_execveat, -1, "", nothing, nothing, AT_EMPTY_PATH);
+		syscall(SYS_execveat, -1, "", argv, nothing, AT_EMPTY_PATH);
 		_exit(errno == EAGAIN);
 	}
 	if (await_child(pid, &status, err) < 0)
