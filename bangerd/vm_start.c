@@ -162,17 +162,21 @@ static int do_network(void *ctx, struct err *err)
 
 /* ---- launch: the VMM, then its guest ---- */
 
+/* Between the end of a VMM's sockets and its own. */
+#define END_MS 500
+
 /* A VMM that is dead says more than the socket that closed. */
 static int explain(struct start *s, struct err *err)
 {
 	struct pollfd p = { .fd = s->vm->vmm.pidfd, .events = POLLIN };
+	bool closed = err->code == ERR_unavailable || err->sys == ECONNRESET || err->sys == EPIPE;
 	char why[ERR_MSG_MAX];
 
 	if (err->code == ERR_cancelled)
 		return -1;
-	if (poll(&p, 1, 0) <= 0)
+	if (poll(&p, 1, closed ? END_MS : 0) <= 0)
 		return err_wrap(err, "VM '%s'", s->vm->row.name.s);
-	vm_death(s->vm, why, sizeof(why));
+	vm_death(s->vm, !s->how->make_disk, why, sizeof(why));
 	return err_set(err, ERR_operation_failed, "VM '%s' ended before it was ready: %s",
 		s->vm->row.name.s, why);
 }

@@ -19,9 +19,10 @@
 #include "common/proto_netd.h"
 #include "common/str.h"
 
-#define ASK_MS	2000 /* for the agent, or QEMU, to take the request */
-#define KILL_MS 10000
-#define LOG_MAX 4096
+#define ASK_MS	  2000 /* for the agent, or QEMU, to take the request */
+#define KILL_MS	  10000
+#define LOG_MAX	  4096
+#define WORDS_MAX 200 /* of a console, in a message */
 
 static bool pidfd_ended(int pidfd)
 {
@@ -79,24 +80,6 @@ static void reap(struct vm *vm, char *dst, size_t cap)
 			WEXITSTATUS(status));
 }
 
-/* "`what`: the VMM's last words; its console: …" */
-static void describe_end(struct vm *vm, const char *what, char *dst, size_t cap)
-{
-	char said[224];
-
-	read_vmm_log(vm, said, sizeof(said));
-	str_format(dst, cap, "%s%s%s; its console: banger vm logs %s", what, said[0] ? ": " : "",
-		said, vm->row.name.s);
-}
-
-void vm_death(struct vm *vm, char *dst, size_t cap)
-{
-	char how[64];
-
-	reap(vm, how, sizeof(how));
-	describe_end(vm, how[0] ? how : "the guest powered off", dst, cap);
-}
-
 /* What the console still holds goes to its log. */
 static void disconnect_console(struct vm *vm)
 {
@@ -104,6 +87,49 @@ static void disconnect_console(struct vm *vm)
 
 	if (console)
 		console_disconnect(console);
+}
+
+/* What its kernel panicked of, else the end of its console. */
+static void last_words(struct vm *vm, char *dst, size_t cap)
+{
+	struct console *console = vm_console_get(vm);
+	char tail[2 * LOG_MAX] = "", *from, *end;
+
+	if (console)
+		console_tail(console, tail, sizeof(tail));
+	from = strstr(tail, "Kernel panic");
+	end = from ? strstr(from, " | ") : NULL;
+	if (end)
+		*end = '\0';
+	if (!from)
+		from = strlen(tail) > WORDS_MAX ? tail + strlen(tail) - WORDS_MAX : tail;
+	str_format(dst, cap, "%.*s", WORDS_MAX, from[0] ? from : "(nothing)");
+}
+
+/* "`what`: the VMM's last words; its console: …": where that is, or, of a VM that is not kept, what
+ * it ended with. */
+static void describe_end(struct vm *vm, const char *what, bool kept, char *dst, size_t cap)
+{
+	char said[224], words[WORDS_MAX + 1];
+
+	read_vmm_log(vm, said, sizeof(said));
+	if (kept) {
+		str_format(dst, cap, "%s%s%s; its console: banger vm logs %s", what,
+			said[0] ? ": " : "", said, vm->row.name.s);
+		return;
+	}
+	last_words(vm, words, sizeof(words));
+	str_format(dst, cap, "%s%s%s; its console ended with: %s", what, said[0] ? ": " : "", said,
+		words);
+}
+
+void vm_death(struct vm *vm, bool kept, char *dst, size_t cap)
+{
+	char how[64];
+
+	disconnect_console(vm);
+	reap(vm, how, sizeof(how));
+	describe_end(vm, how[0] ? how : "the guest powered off", kept, dst, cap);
 }
 
 int vm_release_host(struct vm *vm, struct err *err)
@@ -138,7 +164,7 @@ void vm_end(struct vm *vm, bool by_itself)
 	disconnect_console(vm);
 	reap(vm, how, sizeof(how));
 	if (by_itself && how[0]) {
-		describe_end(vm, how, why, sizeof(why));
+		describe_end(vm, how, !vm->row.auto_remove, why, sizeof(why));
 		log_warning("VM %s: %s", vm->row.id.s, why);
 	} else if (by_itself) {
 		log_info("VM %s '%s' powered off", vm->row.id.s, vm->row.name.s);

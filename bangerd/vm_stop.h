@@ -14,8 +14,9 @@ bool vm_has_ended(struct vm *vm);
  */
 void vm_end(struct vm *vm, bool by_itself);
 
-/* Why a VMM that should run does not: for an error's message. */
-void vm_death(struct vm *vm, char *dst, size_t cap);
+/* Why a VMM that should run does not, for an error's message. A VM that is not kept cannot be asked
+ * for its console any more: what it ended with is in the message. */
+void vm_death(struct vm *vm, bool kept, char *dst, size_t cap);
 
 /* Sync and power off by the agent; when that does not end it within timeout_ms, kill. A VM that
  * does not run is stopped already, one that is paused is resumed first. Fails with cancelled,

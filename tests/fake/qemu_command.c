@@ -116,7 +116,7 @@ static const char *add_limit(struct qemu_command *c, const struct drive *d, size
 	struct json_object *limiter = NULL;
 	unsigned long long bytes, ops;
 
-	snprintf(name, 16, "r%zu", i);
+	snprintf(name, 16, "r%u", (unsigned)i);
 	if (!json_object_object_get_ex(d->config, "rate_limiter", &limiter) || !limiter)
 		return name;
 	bytes = a_second(limiter, "bandwidth");
@@ -127,7 +127,7 @@ static const char *add_limit(struct qemu_command *c, const struct drive *d, size
 	add(c, "throttle-group,id=t%zu,x-bps-total=%llu,x-iops-total=%llu", i, bytes, ops);
 	add(c, "-blockdev");
 	add(c, "driver=throttle,node-name=l%zu,throttle-group=t%zu,file=r%zu", i, i, i);
-	snprintf(name, 16, "l%zu", i);
+	snprintf(name, 16, "l%u", (unsigned)i);
 	return name;
 }
 
