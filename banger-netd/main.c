@@ -199,6 +199,7 @@ static int open_all(struct netd *n, int launch_fd, struct err *err)
 static void close_all(struct netd *n)
 {
 	ledger_close(n->ledger);
+	netd_firewall_close(n);
 	nft_close(n->nft);
 	link_close(n->link);
 	ipc_close(n->launch);

@@ -17,9 +17,10 @@ struct netd {
 	struct ipc *launch;
 	struct link *link;
 	struct nft *nft;
-	int rundirs;	   /* vm/, of all VMs' run directories */
-	int netns;	   /* the network namespace that all of this is in */
-	uint32_t next_uid; /* offset in the range, random at first: uids come round late */
+	char *rules_uplinks; /* with which the rules stand; NULL: not known to stand */
+	int rundirs;	     /* vm/, of all VMs' run directories */
+	int netns;	     /* the network namespace that all of this is in */
+	uint32_t next_uid;   /* offset in the range, random at first: uids come round late */
 	struct host_tsc tsc;
 	bool have_tun, have_nft;
 	struct idle idle;
@@ -39,6 +40,13 @@ int netd_gate(
 
 /* Make the firewall what the ledger says, without `except` (may be NULL). */
 int netd_firewall(struct netd *n, const vm_id *except, struct err *err);
+
+/* The same when one VM came, or went, that was not the only one; owner_too: it was its owner's
+ * last. */
+int netd_firewall_add(struct netd *n, const struct ledger_row *row, struct err *err);
+int netd_firewall_remove(
+	struct netd *n, const struct ledger_row *row, bool owner_too, struct err *err);
+void netd_firewall_close(struct netd *n); /* forget what stands; the rules stay */
 
 /* Take a VM's share of the network away: TAP and rules; its owner's bridge after the last one, or,
  * with `keep`, soon after (idle.h). */

@@ -5,7 +5,6 @@
 #include "banger-netd/forwarding.h"
 #include "banger-netd/names.h"
 #include "banger-netd/netd.h"
-#include "banger-netd/nft_text.h"
 #include "banger-netd/sysctl.h"
 #include "banger-netd/tap.h"
 #include "common/fd.h"
@@ -30,16 +29,6 @@ static struct census count_rows(const struct netd *n, uid_t owner, const vm_id *
 		c.owner_nat += row->owner == owner && row->nat;
 	}
 	return c;
-}
-
-int netd_firewall(struct netd *n, const vm_id *except, struct err *err)
-{
-	_cleanup_free_ char *uplinks = NULL, *rules = NULL;
-
-	if (forwarding_uplinks(n->ledger, &uplinks, err) < 0 ||
-		nft_text_build(&n->config, n->ledger, except, uplinks, &rules, err) < 0)
-		return -1;
-	return nft_apply(n->nft, rules, err);
 }
 
 /* Two VMs of one address or MAC, two owners of one subnet, two subnets of one owner: bangerd, who
@@ -227,7 +216,8 @@ int netd_network_down(struct netd *n, const struct ledger_row *row, bool keep, s
 		return -1;
 	if (left.nat == 0 && forwarding_down(n->ledger, err) < 0)
 		return -1;
-	return netd_firewall(n, &row->vm, err);
+	return left.vms == 0 ? netd_firewall(n, &row->vm, err)
+			     : netd_firewall_remove(n, row, left.owner_vms == 0, err);
 }
 
 /* All of a row's network; the row is in the ledger as `network` by then, so that the firewall is
@@ -237,7 +227,7 @@ static int network_up(struct netd *n, struct ledger_row *row, bool first, struct
 	unsigned bridge = 0;
 
 	if (bridge_up(n, row, first, &bridge, err) < 0 || forward_up(n, row, err) < 0 ||
-		netd_firewall(n, NULL, err) < 0)
+		netd_firewall_add(n, row, err) < 0)
 		return -1;
 	return tap_up(n, row, bridge, &row->tap, err);
 }

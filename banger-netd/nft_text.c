@@ -224,3 +224,42 @@ int nft_text_build(const struct netd_config *c, const struct ledger *l, const vm
 	*ret = rules;
 	return 0;
 }
+
+static void put_change(FILE *f, const char *verb, const char *set, const char *what)
+{
+	fprintf(f, "%s element %s { %s }\n", verb, set, what);
+}
+
+int nft_text_change(const struct netd_config *c, const struct ledger_row *row, bool add,
+	bool owner_too, char **ret, struct err *err)
+{
+	struct ifname bridge = name_bridge(row->owner), tap = name_tap(row->vm);
+	const char *verb = add ? "add" : "delete";
+	char a[16], m[18], what[96], *changes = NULL;
+	size_t n;
+	FILE *f = open_memstream(&changes, &n);
+
+	if (!f)
+		return err_sys(err, ERR_operation_failed, errno, "cannot write rules");
+	ipv4_format(name_address(c, row->subnet, row->host), a);
+	if (owner_too) {
+		str_format(what, sizeof(what), "\"%s\"", bridge.s);
+		put_change(f, verb, "ip banger bridges", what);
+		str_format(what, sizeof(what), "\"%s\" . \"%s\"", bridge.s, bridge.s);
+		put_change(f, verb, "ip banger own_pairs", what);
+		str_format(what, sizeof(what), "\"%s\" . %u", bridge.s, row->owner);
+		put_change(f, verb, "ip banger owners", what);
+	}
+	if (row->nat)
+		put_change(f, verb, "ip banger nat_sources", a);
+	str_format(what, sizeof(what), "\"%s\"", tap.s);
+	put_change(f, verb, "bridge banger taps", what);
+	str_format(what, sizeof(what), "\"%s\" . %s . %s", tap.s, mac_format(row->mac, m), a);
+	put_change(f, verb, "bridge banger senders", what);
+	if (fclose(f) != 0) {
+		free(changes);
+		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot write rules");
+	}
+	*ret = changes;
+	return 0;
+}

@@ -12,3 +12,9 @@
  */
 int nft_text_build(const struct netd_config *c, const struct ledger *l, const vm_id *except,
 	const char *uplinks, char **ret, struct err *err);
+
+/* The same tables with one VM more or less, as a batch of elements: it costs the same with one VM
+ * and with hundreds. `owner_too`: the elements of its owner go as well (the last VM of his). It
+ * fails to apply when the tables are not there. The caller frees *ret. */
+int nft_text_change(const struct netd_config *c, const struct ledger_row *row, bool add,
+	bool owner_too, char **ret, struct err *err);

@@ -391,3 +391,47 @@ def test_idle_bridge_goes_with_its_netd(how):
         guest.ns.close()
     finally:
         host.close()
+
+
+def rules(host):
+    """What stands, without an order: the kernel has sets, and handles count on."""
+    return sorted(line.strip().rstrip(",") for line in
+                  host.ns.run("nft", "list", "ruleset").replace("{ ", "{\n").replace(", ", "\n")
+                  .replace(" }", "\n}").splitlines() if line.strip())
+
+
+def test_rules_changed_by_elements_are_as_made_anew():
+    """While it stands netd changes the rules by elements; one that starts makes all of them."""
+    steps = [("tap", "aaaaaaaaaaa1", 1000, 0, 2, 0), ("tap", "aaaaaaaaaaa2", 1000, 0, 3, 0),
+             ("tap", "bbbbbbbbbbb1", 1001, 9, 2, 0), ("tap", "bbbbbbbbbbb2", 1001, 9, 3, 0),
+             ("release", "aaaaaaaaaaa2"), ("release", "bbbbbbbbbbb1"), ("release", "bbbbbbbbbbb2"),
+             ("tap", "ccccccccccc1", 1002, 4, 7, 0), ("release", "aaaaaaaaaaa1")]
+    host = Host()
+    try:
+        netd = host.netd()
+        for step, vm, *rest in steps:
+            if step == "release":
+                netd("release", vm)
+            else:
+                owner, subnet, octet, nat = rest
+                netd("reserve", vm, owner)
+                netd("tap", vm, subnet, octet, f"52:54:00:00:{subnet:02x}:{octet:02x}", nat)
+            found = rules(host)
+            assert f"\"bt{vm}\"" in "\n".join(found) or step == "release"
+            os.kill(netd.pid, 9)
+            netd.wait()
+            netd = host.netd()
+            netd("next", "0" * 12)
+            assert found == rules(host), (step, vm)
+            assert found, "there is a VM left"
+        # Somebody's element stays where nothing but elements changed.
+        host.ns.run("nft", "add element ip banger bridges { \"marker\" }")
+        netd("reserve", "ddddddddddd1", 1002)
+        netd("tap", "ddddddddddd1", 4, 8, "52:54:00:00:04:08", 0)
+        assert "\"marker\"" in "\n".join(rules(host))
+        host.ns.run("nft", "flush", "ruleset")
+        netd("release", "ddddddddddd1")
+        assert "btccccccccccc1" in "\n".join(rules(host)), "all of it is made anew"
+        host.release_all()
+    finally:
+        host.close()
