@@ -53,6 +53,16 @@ int fd_check_boot_file(int fd, const char *what, gid_t group, struct err *err)
 	return 0;
 }
 
+static int check_disk_file(int fd, const char *what, gid_t group, struct stat *st, struct err *err)
+{
+	if (check_file(fd, what, O_RDWR, group, st, err) < 0)
+		return -1;
+	if (st->st_size == 0 || st->st_size % SECTOR != 0 || (uint64_t)st->st_size > COW_DISK_MAX)
+		return err_set(err, ERR_bad_request, "the %s has %lld bytes: not a fitting size",
+			what, (long long)st->st_size);
+	return 0;
+}
+
 int fd_check_disk(int fd, gid_t group, dev_t node, struct err *err)
 {
 	struct stat st;
@@ -61,11 +71,19 @@ int fd_check_disk(int fd, gid_t group, dev_t node, struct err *err)
 		return -1;
 	if (S_ISBLK(st.st_mode) && node != 0 && st.st_rdev == node)
 		return 0;
-	if (check_file(fd, "disk", O_RDWR, group, &st, err) < 0)
+	return check_disk_file(fd, "disk", group, &st, err);
+}
+
+int fd_check_work(int work, int disk, gid_t group, struct err *err)
+{
+	struct stat w, d;
+
+	if (check_disk_file(work, "work disk", group, &w, err) < 0)
 		return -1;
-	if (st.st_size == 0 || st.st_size % SECTOR != 0 || (uint64_t)st.st_size > COW_DISK_MAX)
-		return err_set(err, ERR_bad_request, "the disk has %lld bytes: not a fitting size",
-			(long long)st.st_size);
+	if (fstat(disk, &d) < 0)
+		return err_sys(err, ERR_bad_request, errno, "cannot look at the disk");
+	if (d.st_dev == w.st_dev && d.st_ino == w.st_ino)
+		return err_set(err, ERR_bad_request, "the disk and the work disk are one");
 	return 0;
 }
 

@@ -16,6 +16,9 @@ int fd_check_boot_file(int fd, const char *what, gid_t group, struct err *err);
  * none), which is the VM's copy-on-write disk. */
 int fd_check_disk(int fd, gid_t group, dev_t node, struct err *err);
 
+/* A work disk beside it, which is a file always, and another one. */
+int fd_check_work(int work, int disk, gid_t group, struct err *err);
+
 /* What a copy-on-write disk of `size` bytes is made of (common/cow.h): an image, open for reading
  * alone, and a file of differences. */
 int fd_check_cow(int image, int cow, uint64_t size, gid_t group, struct err *err);

@@ -13,6 +13,7 @@ enum jail_file {
 	JAIL_FILE_KERNEL,
 	JAIL_FILE_INITRAMFS,
 	JAIL_FILE_DISK,
+	JAIL_FILE_WORK,
 	JAIL_FILE_RUN, /* a directory */
 	JAIL_FILE__count
 };
@@ -20,7 +21,8 @@ enum jail_file {
 /* What only some jails of a kind of VMM need. */
 enum jail_with {
 	JAIL_WITH_KVM = 1,
-	JAIL_WITH_LOADER = 2 /* the VMM is dynamically linked */
+	JAIL_WITH_LOADER = 2, /* the VMM is dynamically linked */
+	JAIL_WITH_WORK = 4,   /* the VM has a work disk */
 };
 
 enum jail_item_kind {

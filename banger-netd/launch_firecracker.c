@@ -21,6 +21,7 @@ static const struct jail_item items[] = {
 	{ JAIL_READ, 0, JAIL_KERNEL, JAIL_FILE_KERNEL, 0, 0 },
 	{ JAIL_READ, 0, JAIL_INITRAMFS, JAIL_FILE_INITRAMFS, 0, 0 },
 	{ JAIL_WRITE, 0, JAIL_DISK, JAIL_FILE_DISK, 0, 0 },
+	{ JAIL_WRITE, JAIL_WITH_WORK, JAIL_WORK, JAIL_FILE_WORK, 0, 0 },
 	{ JAIL_WRITE, 0, JAIL_RUN, JAIL_FILE_RUN, 0, 0 },
 	{ JAIL_OWNED_NODE, 0, "/dev/net/tun", 0, 10, 200 },
 	JAIL_DEVICES,
@@ -82,7 +83,7 @@ static int open_run(const struct launch_firecracker_spawn_in *in, struct vmm_log
 	return 0;
 }
 
-/* It opens its disk by path: the file becomes its uid's, and its group, bangerd's, keeps access.
+/* It opens its disks by path: the file becomes its uid's, and its group, bangerd's, keeps access.
  * Only a file's owner may set its mode (without CAP_FOWNER). Of a block device the jail makes a
  * node of its own. */
 static int give_disk(int disk, uid_t uid, uint64_t *ret_size, struct err *err)
@@ -100,6 +101,19 @@ static int give_disk(int disk, uid_t uid, uint64_t *ret_size, struct err *err)
 	return 0;
 }
 
+/* *ret_size: of the larger of its files. */
+static int give_disks(
+	const struct launch_firecracker_spawn_in *in, uint64_t *ret_size, struct err *err)
+{
+	uint64_t disk, work = 0;
+
+	if (give_disk(in->disk, in->jail_uid, &disk, err) < 0 ||
+		(in->work >= 0 && give_disk(in->work, in->jail_uid, &work, err) < 0))
+		return -1;
+	*ret_size = disk > work ? disk : work;
+	return 0;
+}
+
 int launch_firecracker(const struct netd_config *config, const struct vmm_binary *binary,
 	const struct launch_firecracker_spawn_in *in, struct jail_child *ret,
 	struct vmm_log *ret_log, struct err *err)
@@ -113,7 +127,8 @@ int launch_firecracker(const struct netd_config *config, const struct vmm_binary
 	struct jail jail = { .mount_point = config->run_dir,
 		.uid = in->jail_uid,
 		.layout = &layout,
-		.with = JAIL_WITH_KVM | (binary->interpreted ? JAIL_WITH_LOADER : 0),
+		.with = JAIL_WITH_KVM | (binary->interpreted ? JAIL_WITH_LOADER : 0) |
+			(in->work >= 0 ? JAIL_WITH_WORK : 0),
 		.network = true,
 		.profile = CONFINE_firecracker,
 		.mode = config->mode,
@@ -128,7 +143,7 @@ int launch_firecracker(const struct netd_config *config, const struct vmm_binary
 	str_copy(id, sizeof(id), in->vm.s);
 	if (vmm_log_open(in->rundir, config->group, &log, &writer, err) < 0 ||
 		open_run(in, &log, &run, &writer, err) < 0 ||
-		give_disk(in->disk, in->jail_uid, &jail.file_size, err) < 0 ||
+		give_disks(in, &jail.file_size, err) < 0 ||
 		open_fifo(in->rundir, JAIL_CONSOLE_IN, config->group, &input, err) < 0 ||
 		open_fifo(in->rundir, JAIL_CONSOLE_OUT, config->group, &output, err) < 0)
 		return -1;
@@ -138,6 +153,7 @@ int launch_firecracker(const struct netd_config *config, const struct vmm_binary
 	jail.files[JAIL_FILE_KERNEL] = in->kernel;
 	jail.files[JAIL_FILE_INITRAMFS] = in->initramfs;
 	jail.files[JAIL_FILE_DISK] = in->disk;
+	jail.files[JAIL_FILE_WORK] = in->work;
 	jail.files[JAIL_FILE_RUN] = run;
 	jail.std[0] = input;
 	jail.std[1] = output;

@@ -68,21 +68,35 @@ static const struct jail_item items[] = {
 
 static const struct jail_layout layout = { items, ARRAY_SIZE(items) };
 
-/* fds: disk, tap (the caller's), then the sockets. */
+/* What it may make its files as large as: the larger of its disks. */
+static int measure(
+	const struct launch_qemu_spawn_in *in, bool *ret_block, uint64_t *ret_size, struct err *err)
+{
+	struct stat disk, work = { 0 };
+
+	if (fstat(in->disk, &disk) < 0 || (in->work >= 0 && fstat(in->work, &work) < 0))
+		return err_sys(err, ERR_operation_failed, errno, "cannot look at the disks");
+	*ret_block = S_ISBLK(disk.st_mode);
+	*ret_size = *ret_block ? JAIL_FILE_SIZE : (uint64_t)disk.st_size;
+	if (*ret_size < (uint64_t)work.st_size)
+		*ret_size = (uint64_t)work.st_size;
+	return 0;
+}
+
+/* fds: disk, tap (the caller's), the sockets, and the work disk where there is one. */
 static int spawn(const struct netd_config *config, int binary,
 	const struct launch_qemu_spawn_in *in, bool kvm, const int *fds, int log,
 	struct jail_child *ret, struct err *err)
 {
 	struct qemu_machine machine = { in->vm, in->vcpus, in->memory, kvm, in->tsc_khz, in->mac,
-		false };
+		.work = in->work >= 0 };
 	struct qemu_argv argv;
 	int listening[N_SOCKETS];
-	struct stat disk;
 	struct jail jail = { .mount_point = config->run_dir,
 		.uid = in->jail_uid,
 		.layout = &layout,
 		.with = kvm ? JAIL_WITH_KVM : 0,
-		.files = { in->kernel, in->initramfs, -1, -1 },
+		.files = { in->kernel, in->initramfs, -1, -1, -1 },
 		.profile = CONFINE_qemu,
 		.mode = config->mode,
 		.umask = 077,
@@ -90,16 +104,14 @@ static int spawn(const struct netd_config *config, int binary,
 		.open_files = 256,
 		.std = { -1, log, log },
 		.fds = fds,
-		.n_fds = N_FDS,
+		.n_fds = N_FDS + (in->work >= 0),
 		.listen = listening,
 		.n_listen = N_SOCKETS,
 		.binary = binary,
 		.argv = argv.argv };
 
-	if (fstat(in->disk, &disk) < 0)
-		return err_sys(err, ERR_operation_failed, errno, "cannot look at the disk");
-	machine.block = S_ISBLK(disk.st_mode);
-	jail.file_size = S_ISBLK(disk.st_mode) ? JAIL_FILE_SIZE : (uint64_t)disk.st_size;
+	if (measure(in, &machine.block, &jail.file_size, err) < 0)
+		return -1;
 	for (int i = 0; i < N_SOCKETS; i++)
 		listening[i] = QEMU_FD_QMP - 3 + i;
 	if (qemu_argv_build(config->qemu, &machine, &argv, err) < 0)
@@ -110,13 +122,14 @@ static int spawn(const struct netd_config *config, int binary,
 int launch_qemu(const struct netd_config *config, int binary, const struct launch_qemu_spawn_in *in,
 	bool kvm, struct jail_child *ret, struct vmm_log *ret_log, struct err *err)
 {
-	int fds[N_FDS] = { in->disk, in->tap };
+	int fds[N_FDS + 1] = { in->disk, in->tap };
 	struct vmm_log log = VMM_LOG_INIT;
 	_cleanup_fd_ int writer = -1;
 	int r;
 
 	for (int i = 2; i < N_FDS; i++)
 		fds[i] = -1;
+	fds[N_FDS] = in->work;
 	r = bind_sockets(in->rundir, config->group, fds + 2, err);
 	if (r == 0)
 		r = vmm_log_open(in->rundir, config->group, &log, &writer, err);

@@ -24,14 +24,16 @@ static void start_finish(struct start *s)
 }
 
 static int check_files(const struct netd *n, const struct start *s, int kernel, int initramfs,
-	int disk, struct err *err)
+	int disk, int work, struct err *err)
 {
 	gid_t group = n->config.group;
 
 	if (fd_check_boot_file(kernel, "kernel", group, err) < 0 ||
 		fd_check_boot_file(initramfs, "initramfs", group, err) < 0)
 		return -1;
-	return fd_check_disk(disk, group, s->row.disk, err);
+	if (fd_check_disk(disk, group, s->row.disk, err) < 0)
+		return -1;
+	return work < 0 ? 0 : fd_check_work(work, disk, group, err);
 }
 
 /* The ledger allows it. The row's TAP stays the ledger's. */
@@ -108,6 +110,7 @@ static int spawn_qemu(
 		.kernel = in->kernel,
 		.initramfs = in->initramfs,
 		.disk = in->disk,
+		.work = in->work,
 		.tap = s->row.tap,
 		.rundir = s->rundir,
 	};
@@ -129,7 +132,7 @@ int on_qemu_launch(struct netd *n, struct netd_qemu_launch_in *in, struct netd_q
 	_cleanup_(start_finish) struct start s = { .rundir = -1, .pidfd = -1, .row.inside = -1 };
 
 	if (start_begin(n, netd_msg_qemu_launch, vmm_kind_qemu, in->vm, &s, err) < 0 ||
-		check_files(n, &s, in->kernel, in->initramfs, in->disk, err) < 0)
+		check_files(n, &s, in->kernel, in->initramfs, in->disk, in->work, err) < 0)
 		return -1;
 	if (s.row.tap < 0)
 		return err_set(err, ERR_operation_failed,
@@ -159,6 +162,7 @@ static int spawn_firecracker(struct netd *n, const struct netd_firecracker_launc
 		.kernel = in->kernel,
 		.initramfs = in->initramfs,
 		.disk = in->disk,
+		.work = in->work,
 		.rundir = s->rundir,
 	};
 	struct launch_firecracker_spawn_out out;
@@ -183,7 +187,7 @@ int on_firecracker_launch(struct netd *n, struct netd_firecracker_launch_in *in,
 
 	if (start_begin(n, netd_msg_firecracker_launch, vmm_kind_firecracker, in->vm, &s, err) <
 			0 ||
-		check_files(n, &s, in->kernel, in->initramfs, in->disk, err) < 0 ||
+		check_files(n, &s, in->kernel, in->initramfs, in->disk, in->work, err) < 0 ||
 		start_rundir(n, &s, err) < 0)
 		return -1;
 	if (spawn_firecracker(n, in, &s, err) < 0 ||

@@ -68,19 +68,26 @@ static void add_socket(struct qemu_argv *a, const char *id, int fd)
 	add(a, "socket,id=%s,fd=%d,server=on,wait=off", id, fd);
 }
 
+static void add_drive(struct qemu_argv *a, const char *driver, int fd, unsigned n)
+{
+	add(a, "-add-fd");
+	add(a, "fd=%d,set=%u", fd, n + 1);
+	add(a, "-blockdev");
+	add(a, "driver=%s,node-name=f%u,filename=/dev/fdset/%u,aio=threads,discard=unmap", driver,
+		n, n + 1);
+	add(a, "-blockdev");
+	add(a, "driver=raw,node-name=d%u,file=f%u,discard=unmap", n, n);
+	add(a, "-device");
+	add(a, "virtio-blk-device,drive=d%u", n);
+}
+
 static void add_devices(struct qemu_argv *a, const struct qemu_machine *m)
 {
 	char address[18];
 
-	add(a, "-add-fd");
-	add(a, "fd=%d,set=1", QEMU_FD_DISK);
-	add(a, "-blockdev");
-	add(a, "driver=%s,node-name=f0,filename=/dev/fdset/1,aio=threads,discard=unmap",
-		m->block ? "host_device" : "file");
-	add(a, "-blockdev");
-	add(a, "driver=raw,node-name=d0,file=f0,discard=unmap");
-	add(a, "-device");
-	add(a, "virtio-blk-device,drive=d0");
+	add_drive(a, m->block ? "host_device" : "file", QEMU_FD_DISK, 0);
+	if (m->work)
+		add_drive(a, "file", QEMU_FD_WORK, 1);
 	add(a, "-netdev");
 	add(a, "tap,id=n0,fd=%d,vhost=off", QEMU_FD_TAP);
 	add(a, "-device");

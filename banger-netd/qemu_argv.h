@@ -18,7 +18,8 @@ enum qemu_fd {
 	QEMU_FD_QMP,
 	QEMU_FD_CONSOLE,
 	QEMU_FD_PORT0,
-	QEMU_FD_END = QEMU_FD_PORT0 + QEMU_PORTS
+	QEMU_FD_END = QEMU_FD_PORT0 + QEMU_PORTS,
+	QEMU_FD_WORK = QEMU_FD_END /* where there is one */
 };
 
 /* Where it finds these, inside its jail. */
@@ -33,6 +34,7 @@ struct qemu_machine {
 	uint32_t tsc_khz;
 	mac mac;
 	bool block; /* its disk is a block device, not a file */
+	bool work;  /* it has a work disk, a file */
 };
 
 #define QEMU_ARGS_MAX 160

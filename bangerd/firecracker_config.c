@@ -95,19 +95,34 @@ int firecracker_config_boot(struct firecracker_api *api, const char *kernel, con
 	return firecracker_api_put(api, "/boot-source", "the kernel", b.o, w, err);
 }
 
-int firecracker_config_root(struct firecracker_api *api, const char *path, uint64_t bandwidth,
-	uint64_t operations, const struct wait *w, struct err *err)
+static int say_drive(struct firecracker_api *api, const char *id, const char *path, bool root,
+	uint64_t bandwidth, uint64_t operations, const struct wait *w, struct err *err)
 {
+	char to[32], what[32];
 	struct body b = body_new();
 
-	body_text(&b, "drive_id", "root");
+	str_format(to, sizeof(to), "/drives/%s", id);
+	str_format(what, sizeof(what), "the %s drive", id);
+	body_text(&b, "drive_id", id);
 	body_text(&b, "path_on_host", path);
-	body_flag(&b, "is_root_device", true);
+	body_flag(&b, "is_root_device", root);
 	body_flag(&b, "is_read_only", false);
 	/* "Unsafe", the default, does not pass the guest's flushes on. */
 	body_text(&b, "cache_type", "Writeback");
 	body_limiter(&b, "rate_limiter", bandwidth, operations);
-	return firecracker_api_put(api, "/drives/root", "the root drive", b.o, w, err);
+	return firecracker_api_put(api, to, what, b.o, w, err);
+}
+
+int firecracker_config_root(struct firecracker_api *api, const char *path, uint64_t bandwidth,
+	uint64_t operations, const struct wait *w, struct err *err)
+{
+	return say_drive(api, "root", path, true, bandwidth, operations, w, err);
+}
+
+int firecracker_config_work(struct firecracker_api *api, const char *path, uint64_t bandwidth,
+	uint64_t operations, const struct wait *w, struct err *err)
+{
+	return say_drive(api, "work", path, false, bandwidth, operations, w, err);
 }
 
 int firecracker_config_interface(struct firecracker_api *api, const char *tap, mac address,

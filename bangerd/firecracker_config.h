@@ -22,6 +22,10 @@ int firecracker_config_boot(struct firecracker_api *api, const char *kernel, con
 int firecracker_config_root(struct firecracker_api *api, const char *path, uint64_t bandwidth,
 	uint64_t operations, const struct wait *w, struct err *err);
 
+/* The same for the work disk. */
+int firecracker_config_work(struct firecracker_api *api, const char *path, uint64_t bandwidth,
+	uint64_t operations, const struct wait *w, struct err *err);
+
 /* The one interface, on the TAP of that name in Firecracker's network namespace. */
 int firecracker_config_interface(struct firecracker_api *api, const char *tap, mac address,
 	uint64_t bandwidth, const struct wait *w, struct err *err);

@@ -195,6 +195,7 @@ static int do_launch(void *ctx, struct err *err)
 		.kernel = s->kernel.vmlinux,
 		.initramfs = s->kernel.initramfs,
 		.disk = s->disk.fd,
+		.work = -1,
 		.firecracker_version = s->vms->services->host->status.firecracker_version.s,
 		.disk_bandwidth = settings->vmm_disk_bandwidth,
 		.disk_ops = settings->vmm_disk_ops,

@@ -36,6 +36,7 @@ struct vmm_machine {
 	enum accel accel; /* kvm or tcg */
 	mac mac;	  /* of the guest's interface */
 	int kernel, initramfs, disk;
+	int work;			 /* its second disk, a file; -1: none */
 	const char *firecracker_version; /* its program's, as banger-netd read it */
 	/* A second, 0: no limit. Bytes, operations, bytes in each direction, bytes. Drivers of
 	 * VMMs that cannot limit leave them. */

@@ -165,7 +165,12 @@ static int say_machine(struct firecracker_api *api, const struct vmm_machine *m,
 		firecracker_config_machine(api, m->vcpus, m->memory_mib, w, err) < 0 ||
 		firecracker_config_boot(api, JAIL_KERNEL, JAIL_INITRAMFS, args, w, err) < 0)
 		return -1;
-	return firecracker_config_root(api, JAIL_DISK, m->disk_bandwidth, m->disk_ops, w, err);
+	if (firecracker_config_root(api, JAIL_DISK, m->disk_bandwidth, m->disk_ops, w, err) < 0)
+		return -1;
+	/* In this order the guest sees them. */
+	if (m->work < 0)
+		return 0;
+	return firecracker_config_work(api, JAIL_WORK, m->disk_bandwidth, m->disk_ops, w, err);
 }
 
 /* The balloon's statistics would wake the guest each second, and nobody reads them yet. Without
@@ -207,6 +212,7 @@ static int firecracker_launch(
 		.kernel = m->kernel,
 		.initramfs = m->initramfs,
 		.disk = m->disk,
+		.work = m->work,
 	};
 	struct netd_firecracker_launch_out out;
 

@@ -24,6 +24,7 @@ static int qemu_launch(
 		.kernel = m->kernel,
 		.initramfs = m->initramfs,
 		.disk = m->disk,
+		.work = m->work,
 	};
 	struct netd_qemu_launch_out out;
 

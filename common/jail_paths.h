@@ -7,6 +7,7 @@
 #define JAIL_KERNEL    "/kernel"
 #define JAIL_INITRAMFS "/initramfs"
 #define JAIL_DISK      "/disk"
+#define JAIL_WORK      "/work" /* the work disk, where the VM has one */
 #define JAIL_RUN       "/run"
 
 #define JAIL_RUN_HOST  "fc"

@@ -79,7 +79,8 @@ OUT(prefix, prefix)
 END(tap_create)
 
 /* Jail and exec of QEMU microvm. Sockets of the VM listen in its run directory by then: qmp,
- * console, and p0…pN. The guest does not run before bangerd says `cont` by QMP. */
+ * console, and p0…pN. The guest does not run before bangerd says `cont` by QMP. `work`: a second
+ * disk, which is a plain file always. */
 MSG(qemu_launch, network)
 IN(vm_id, vm)
 IN(vcpus, vcpus)
@@ -88,6 +89,7 @@ IN(accel, accel)
 IN(fd, kernel)
 IN(fd, initramfs)
 IN(fd, disk)
+IN(fd_opt, work)
 OUT(u32, pid)
 OUT(u64, start_time)
 OUT(fd, pidfd)
@@ -104,6 +106,7 @@ IN(mib, memory)
 IN(fd, kernel)
 IN(fd, initramfs)
 IN(fd, disk)
+IN(fd_opt, work)
 OUT(u32, pid)
 OUT(u64, start_time)
 OUT(fd, pidfd)

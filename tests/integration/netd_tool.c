@@ -195,14 +195,15 @@ static void keep_pidfd(struct tool *t, vm_id vm, int pidfd)
 	*p = pidfd;
 }
 
-/* The files from word `at` on: kernel, initramfs, disk; closed again on failure. */
-static int open_files(const struct tool *t, size_t at, int fds[3], struct err *err)
+/* The files from word `at` on: kernel, initramfs, disk, and a work disk where it is given; closed
+ * again on failure. */
+static int open_files(const struct tool *t, size_t at, int fds[4], struct err *err)
 {
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 		fds[i] = -1;
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4 && at + i < t->n; i++)
 		if (open_file(t->w[at + i], &fds[i], err) < 0) {
-			fd_close_many(fds, 3);
+			fd_close_many(fds, 4);
 			return -1;
 		}
 	return 0;
@@ -213,7 +214,7 @@ static int do_launch(struct tool *t, struct err *err)
 	struct netd_qemu_launch_in in = { .vcpus = (uint8_t)number(t, 2),
 		.memory = (uint32_t)number(t, 3) };
 	struct netd_qemu_launch_out out;
-	int fds[3], r;
+	int fds[4], r;
 
 	if (t->n < 8 || !accel_from_name(t->w[4], &in.accel))
 		return usage(t, err);
@@ -222,8 +223,9 @@ static int do_launch(struct tool *t, struct err *err)
 	in.kernel = fds[0];
 	in.initramfs = fds[1];
 	in.disk = fds[2];
+	in.work = fds[3];
 	r = netd_qemu_launch(t->ch, &in, &out, err);
-	fd_close_many(fds, 3);
+	fd_close_many(fds, 4);
 	if (r < 0)
 		return -1;
 	keep_pidfd(t, in.vm, out.pidfd);
@@ -238,7 +240,7 @@ static int do_firecracker(struct tool *t, struct err *err)
 	struct netd_firecracker_launch_in in = { .vcpus = (uint8_t)number(t, 2),
 		.memory = (uint32_t)number(t, 3) };
 	struct netd_firecracker_launch_out out;
-	int fds[3], r;
+	int fds[4], r;
 
 	if (t->n < 7)
 		return usage(t, err);
@@ -247,8 +249,9 @@ static int do_firecracker(struct tool *t, struct err *err)
 	in.kernel = fds[0];
 	in.initramfs = fds[1];
 	in.disk = fds[2];
+	in.work = fds[3];
 	r = netd_firecracker_launch(t->ch, &in, &out, err);
-	fd_close_many(fds, 3);
+	fd_close_many(fds, 4);
 	if (r < 0)
 		return -1;
 	keep_pidfd(t, in.vm, out.pidfd);

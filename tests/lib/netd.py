@@ -153,10 +153,11 @@ class Host:
         return self.started[-1]
 
     def files(self, **other):
-        """The last three words of `launch`."""
+        """The last words of `launch`: a work disk only where it is given."""
         return [other.get("kernel", f"ro:{self.kernel}"),
                 other.get("initramfs", f"ro:{self.initramfs}"),
-                other.get("disk", f"rw:{self.disk}")]
+                other.get("disk", f"rw:{self.disk}"),
+                *([other["work"]] if "work" in other else [])]
 
     def launch(self, netd, vm, **other):
         return netd("launch", vm, 1, 128, "tcg", *self.files(**other))

@@ -184,7 +184,8 @@ static void test_ranges(void **state)
 		.memory = 256,
 		.kernel = 5,
 		.initramfs = 6,
-		.disk = 7 };
+		.disk = 7,
+		.work = -1 };
 	struct netd_qemu_launch_in in = good;
 	struct err err = ERR_INIT;
 	int fds[FRAME_FDS];

@@ -43,6 +43,16 @@ static int root_operations(struct firecracker_api *api, const struct wait *w, st
 	return firecracker_config_root(api, "/disk", 0, 1, w, err);
 }
 
+static int work(struct firecracker_api *api, const struct wait *w, struct err *err)
+{
+	return firecracker_config_work(api, "/work", 0, 0, w, err);
+}
+
+static int work_limited(struct firecracker_api *api, const struct wait *w, struct err *err)
+{
+	return firecracker_config_work(api, "/work", 1048576, 0, w, err);
+}
+
 static int interface(struct firecracker_api *api, const struct wait *w, struct err *err)
 {
 	return firecracker_config_interface(api, "bt0123456789ab", address, 0, w, err);
@@ -81,6 +91,9 @@ static int metrics(struct firecracker_api *api, const struct wait *w, struct err
 #define DRIVE                                                                        \
 	"{\"drive_id\":\"root\",\"path_on_host\":\"/disk\",\"is_root_device\":true," \
 	"\"is_read_only\":false,\"cache_type\":\"Writeback\""
+#define WORK                                                                          \
+	"{\"drive_id\":\"work\",\"path_on_host\":\"/work\",\"is_root_device\":false," \
+	"\"is_read_only\":false,\"cache_type\":\"Writeback\""
 #define INTERFACE                                                      \
 	"{\"iface_id\":\"eth0\",\"host_dev_name\":\"bt0123456789ab\"," \
 	"\"guest_mac\":\"52:54:00:01:02:03\""
@@ -95,6 +108,9 @@ static const struct {
 		"{\"kernel_image_path\":\"/kernel\",\"initrd_path\":\"/initramfs\","
 		"\"boot_args\":\"quiet \\\"x\\\"\"}" },
 	{ root, "/drives/root", DRIVE "}" },
+	{ work, "/drives/work", WORK "}" },
+	{ work_limited, "/drives/work",
+		WORK ",\"rate_limiter\":{\"bandwidth\":" BUCKET("1048576") "}}" },
 	{ root_limited, "/drives/root",
 		DRIVE ",\"rate_limiter\":{\"bandwidth\":" BUCKET(
 			"18446744073709551615") ",\"ops\":" BUCKET("100") "}}" },

@@ -60,7 +60,7 @@ static int spawn(const char *program, struct jail_child *ret, struct err *err)
 	const struct jail j = { .mount_point = "/tmp",
 		.uid = UID,
 		.layout = &layout,
-		.files = { -1, -1, -1, -1 },
+		.files = { -1, -1, -1, -1, -1 },
 		.network = true,
 		.file_size = 1 << 20,
 		.address_space = RLIM_INFINITY, /* a sanitizer has mapped terabytes */
@@ -198,7 +198,8 @@ static void test_what_cannot_be_mounted_is_said(void **state)
 	(void)state;
 	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
 	assert_int_equal(
-		jail_sources_open(&bad, 0, (const int[]){ pipes[0], -1, -1, -1 }, &src, &err), -1);
+		jail_sources_open(&bad, 0, (const int[]){ pipes[0], -1, -1, -1, -1 }, &src, &err),
+		-1);
 	assert_non_null(strstr(err.msg, "kernel"));
 	fd_close_many(pipes, 2);
 }

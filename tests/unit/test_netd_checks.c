@@ -111,6 +111,40 @@ static void test_disk(void **state)
 	assert_int_equal(check_disk(open(path("file"), O_RDWR)), -1);
 }
 
+static int check_work(int fd, int disk)
+{
+	struct err err = ERR_INIT;
+	int r = fd_check_work(fd, disk, getegid(), &err);
+
+	assert_true(r == 0 || err.code == ERR_bad_request);
+	fd_closep(&fd);
+	return r;
+}
+
+static void test_work(void **state)
+{
+	_cleanup_fd_ int disk = memfd_create("x", MFD_CLOEXEC);
+
+	(void)state;
+	make_file(4096, 0600);
+	assert_int_equal(check_work(open(path("file"), O_RDWR), disk), 0);
+	assert_int_equal(check_work(open(path("file"), O_RDONLY), disk), -1);
+	assert_int_equal(check_work(open(path("file"), O_PATH), disk), -1);
+	assert_int_equal(check_work(open(dir, O_RDONLY | O_DIRECTORY), disk), -1);
+	assert_int_equal(check_work(open("/dev/null", O_RDWR), disk), -1);
+	assert_int_equal(check_work(memfd_create("y", MFD_CLOEXEC), disk), -1);
+	assert_int_equal(check_work(open(path("file"), O_RDWR), -1), -1);
+	fd_closep(&disk);
+	disk = open(path("file"), O_RDWR | O_CLOEXEC);
+	assert_int_equal(check_work(open(path("file"), O_RDWR), disk), -1);
+	make_file(0, 0600);
+	fd_closep(&disk);
+	disk = memfd_create("x", MFD_CLOEXEC);
+	assert_int_equal(check_work(open(path("file"), O_RDWR), disk), -1);
+	make_file(4097, 0600);
+	assert_int_equal(check_work(open(path("file"), O_RDWR), disk), -1);
+}
+
 static void test_boot_file(void **state)
 {
 	int fd;
@@ -200,6 +234,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_work),
 		cmocka_unit_test(test_boot_file),
 		cmocka_unit_test(test_uid_range),
 		cmocka_unit_test(test_names_fit),

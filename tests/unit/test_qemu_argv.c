@@ -91,11 +91,9 @@ static void test_kernel_command_line(void **state)
 	assert_string_equal(value_of("-smp"), "2");
 }
 
-static void test_every_inherited_fd_is_used_once(void **state)
+static void check_fds(int end)
 {
-	(void)state;
-	build(&machine);
-	for (int fd = QEMU_FD_DISK; fd < QEMU_FD_END; fd++) {
+	for (int fd = QEMU_FD_DISK; fd < end; fd++) {
 		char needle[16];
 		size_t n = 0;
 
@@ -105,7 +103,44 @@ static void test_every_inherited_fd_is_used_once(void **state)
 		if (n != 1)
 			fail_msg("fd %d is used %zu times", fd, n);
 	}
+}
+
+static void test_every_inherited_fd_is_used_once(void **state)
+{
+	struct qemu_machine m = machine;
+
+	(void)state;
 	assert_int_equal(QEMU_FD_END, 23);
+	build(&m);
+	check_fds(QEMU_FD_END);
+	assert_int_equal(count("-add-fd", NULL), 1);
+	m.work = true;
+	build(&m);
+	check_fds(QEMU_FD_WORK + 1);
+}
+
+/* By their place the guest knows them. */
+static void test_the_root_disk_is_the_first(void **state)
+{
+	struct qemu_machine m = machine;
+	size_t root = 0, work = 0;
+
+	(void)state;
+	m.block = m.work = true;
+	build(&m);
+	for (size_t i = 0; i < a.n; i++) {
+		if (str_eq(a.argv[i], "virtio-blk-device,drive=d0"))
+			root = i;
+		if (str_eq(a.argv[i], "virtio-blk-device,drive=d1"))
+			work = i;
+	}
+	assert_true(root > 0 && root < work);
+	assert_int_equal(count("-blockdev", "driver=host_device,node-name=f0,filename=/dev/fdset/1,"
+					    "aio=threads,discard=unmap"),
+		1);
+	assert_int_equal(count("-blockdev", "driver=file,node-name=f1,filename=/dev/fdset/2,"
+					    "aio=threads,discard=unmap"),
+		1);
 }
 
 static void test_ports(void **state)
@@ -144,6 +179,7 @@ int main(void)
 		cmocka_unit_test(test_acceleration),
 		cmocka_unit_test(test_kernel_command_line),
 		cmocka_unit_test(test_every_inherited_fd_is_used_once),
+		cmocka_unit_test(test_the_root_disk_is_the_first),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_a_path_too_long_is_refused),
 	};

@@ -262,6 +262,7 @@ static void end(struct world *w)
 static struct vmm_machine machine(const struct world *w)
 {
 	struct vmm_machine m = { .vcpus = 1,
+		.work = -1,
 		.memory_mib = 256,
 		.mac = { { 0x52, 0x54, 0, 0, 0, 1 } },
 		.firecracker_version = w->version,
