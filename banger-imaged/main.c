@@ -10,6 +10,7 @@
 
 #include "banger-imaged/server.h"
 #include "banger-imaged/worker.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/settings.h"
@@ -83,7 +84,7 @@ static int silence(struct err *err)
 
 static int run(const char *config, struct err *err)
 {
-	static const int keep[] = { 0, 1, 2, BANGERD_FD };
+	static const int keep[] = { 0, 1, 2, BANGERD_FD FAILPOINT_KEEP };
 	char path[4096 + sizeof(WORKER_PROGRAM)];
 	struct settings settings;
 	struct server *server;
@@ -132,6 +133,7 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int opt;
 
+	FAILPOINT_INIT();
 	log_init("banger-imaged", LOG_INFO);
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt != 'c')

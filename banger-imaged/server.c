@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "banger-imaged/worker.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/ipc.h"
 #include "common/log.h"
@@ -112,12 +113,16 @@ int on_job_start(struct server *s, struct imaged_job_start_in *in, struct imaged
 		return err_set(err, ERR_busy,
 			"%d image jobs are running, which is the limit: try again later",
 			SERVER_WORKERS_MAX);
+	if (FAILPOINT(job_begin, err) < 0)
+		return -1;
 	pid = fork();
 	if (pid < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot start a worker");
 	if (pid == 0)
 		become_worker(s, in->socket);
 	s->workers[slot] = pid;
+	if (FAILPOINT(job_started, err) < 0)
+		return -1;
 	log_debug("worker %d started", (int)pid);
 	out->pid = (uint32_t)pid;
 	return 0;

@@ -14,6 +14,7 @@
 #include "banger-imaged/job.h"
 #include "banger-imaged/worker.h"
 #include "common/confine.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proto_job.h"
@@ -124,6 +125,7 @@ int main(int argc, char **argv)
 
 	uint64_t level;
 
+	FAILPOINT_INIT();
 	if (argc != 3 || parse_mode(argv[1], &mode) < 0 ||
 		!str_to_u64(argv[2], LOG_ERROR, LOG_DEBUG, &level)) {
 		fprintf(stderr, WORKER_PROGRAM ": is started by banger-imaged\n");

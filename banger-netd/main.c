@@ -18,6 +18,7 @@
 #include "banger-netd/rundir.h"
 #include "banger-netd/uid_range.h"
 #include "common/confine.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/frame.h"
 #include "common/log.h"
@@ -257,6 +258,7 @@ int main(int argc, char **argv)
 	struct arguments a = { 0 };
 	int r;
 
+	FAILPOINT_INIT();
 	log_init("banger-netd", LOG_INFO);
 	/* Its end is bangerd's end of file, not a stop that reaches every process of the suite. */
 	signal(SIGINT, SIG_IGN);

@@ -19,6 +19,7 @@
 #include "bangerd/dirs.h"
 #include "bangerd/drop.h"
 #include "bangerd/helpers.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/settings.h"
@@ -125,6 +126,7 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int opt;
 
+	FAILPOINT_INIT();
 	log_init("bangerd", LOG_INFO);
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'c') {

@@ -3,6 +3,7 @@
 
 import functools
 import json
+import re
 import subprocess
 
 import pytest
@@ -79,3 +80,17 @@ def test_hardened(name):
     assert "GNU_RELRO" in segments, "relocations read-only"
     stack = [line for line in segments.splitlines() if "GNU_STACK" in line]
     assert stack and "E" not in stack[0].split()[-2], "no executable stack"
+
+
+def test_nothing_of_failpoints(tmp_path):
+    """What only tests may ask for is in no product: neither the code nor the places' names."""
+    rows = re.findall(r"^POINT\((\w+), (\w+),", (repo.TOP / "common/proto/failpoints.tbl.h").read_text(),
+                      re.M)
+    assert rows
+    words = [b"failpoint"] + [f"{process}/{name}".encode() for process, name in rows]
+    for name, path in programs().items():
+        # Debugging information names the header, which is included in every build.
+        stripped = tmp_path / name
+        subprocess.run(["objcopy", "--strip-debug", path, stripped], check=True)
+        data = stripped.read_bytes().lower()
+        assert not [word for word in words if word in data], name
