@@ -82,6 +82,10 @@ const char *const store_schema_steps[] = {
 
 	/* What kind its disk is: all were copies. */
 	"ALTER TABLE vm ADD COLUMN disk INTEGER NOT NULL DEFAULT 2;",
+
+	/* Why the daemon paused it, and whether its disk is lost. */
+	"ALTER TABLE vm ADD COLUMN paused_why TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE vm ADD COLUMN disk_lost INTEGER NOT NULL DEFAULT 0;",
 };
 
 const int store_schema_version = ARRAY_SIZE(store_schema_steps);

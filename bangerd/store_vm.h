@@ -42,6 +42,8 @@ struct vm_row {
 	mac mac;
 	enum vm_state state;
 	text last_error, boot_id, vmm_why; /* of the last start */
+	text paused_why;		   /* by the daemon itself; "": by a user, or not paused */
+	bool disk_lost;			   /* its root disk cannot be read any more (disk_watch.h) */
 	int64_t started_at, created_at;	   /* seconds since the epoch; 0: never */
 };
 
@@ -52,8 +54,8 @@ int store_vm_insert(struct store *s, const struct vm_row *r, struct err *err);
 /* Inside a transaction; none is fine. */
 int store_vm_delete(struct store *s, const vm_id *id, struct err *err);
 
-/* A transaction of its own: the row's state, last_error, boot_id, vmm_why and
- * started_at. */
+/* A transaction of its own: the row's state, last_error, boot_id, vmm_why, started_at, paused_why
+ * and disk_lost. */
 int store_vm_save_state(struct store *s, const struct vm_row *r, struct err *err);
 
 /* Call `each` with every VM, oldest first, until it returns non-zero, which is returned (-1: it

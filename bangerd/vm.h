@@ -85,5 +85,6 @@ void vm_remove(struct vm *vm);
 enum vm_state vm_state(struct vm *vm);
 /* Set the state in memory. */
 void vm_set_state(struct vm *vm, enum vm_state state);
-/* Set state, last_error ("" for none), and save them. */
+/* Set state, last_error ("" for none), and save them. In another state than paused there is no
+ * paused_why. */
 int vm_save(struct vm *vm, enum vm_state state, const char *last_error, struct err *err);

@@ -123,6 +123,8 @@ int vm_save(struct vm *vm, enum vm_state state, const char *last_error, struct e
 {
 	pthread_mutex_lock(&vm->vms->lock);
 	vm->row.state = state;
+	if (state != VM_PAUSED)
+		vm->row.paused_why.s[0] = '\0';
 	str_format(vm->row.last_error.s, sizeof(vm->row.last_error.s), "%.500s", last_error);
 	pthread_mutex_unlock(&vm->vms->lock);
 	/* Who holds the VM's own lock is the only one who changes these. */

@@ -84,7 +84,7 @@ RESULT(object, operation, "as of vm.create.status, ended")
 END(vm_create_watch)
 
 METHOD(vm_list, "vm.list", inline, any, "The caller's VMs (all, for root), oldest first")
-RESULT(array, vms, "objects with id, name, owner, owner_uid, state, image, kernel, ip, vcpu, memory_mib, disk_size, disk, nat, vmm, vmm_why, accel, created_at; state is stopped, running, paused, creating, starting, stopping or deleting")
+RESULT(array, vms, "objects with id, name, owner, owner_uid, state, paused_why, image, kernel, ip, vcpu, memory_mib, disk_size, disk, nat, vmm, vmm_why, accel, created_at; state is stopped, running, paused, creating, starting, stopping or deleting; paused_why is null unless the daemon paused it")
 END(vm_list)
 
 METHOD(vm_show, "vm.show", inline, owner, "Everything about one VM")

@@ -132,6 +132,8 @@ static void as_it_was_written(void **state)
 	made.started_at = 1700000123;
 	str_copy(made.vmm_why.s, sizeof(made.vmm_why.s), "it was asked for");
 	str_copy(made.last_error.s, sizeof(made.last_error.s), "none, 'quoted'");
+	str_copy(made.paused_why.s, sizeof(made.paused_why.s), "no room");
+	made.disk_lost = true;
 	assert_int_equal(store_vm_save_state(store, &made, &err), 0);
 	assert_int_equal(store_vm_list(store, take_row, &back, &err), 0);
 	assert_string_equal(back.id.s, made.id.s);
@@ -141,6 +143,8 @@ static void as_it_was_written(void **state)
 	assert_int_equal(back.state, VM_RUNNING);
 	assert_int_equal(back.started_at, 1700000123);
 	assert_string_equal(back.last_error.s, made.last_error.s);
+	assert_string_equal(back.paused_why.s, "no room");
+	assert_true(back.disk_lost);
 	assert_int_equal(back.disk_size, made.disk_size);
 	assert_int_equal(back.vmm, vmm_kind_firecracker);
 	assert_int_equal(back.disk, disk_kind_dm);
@@ -183,6 +187,8 @@ static void from_before_firecracker(void **state)
 	assert_int_equal(back.accel, accel_tcg);
 	assert_int_equal(back.vmm, vmm_kind_auto);
 	assert_string_equal(back.vmm_why.s, "");
+	assert_string_equal(back.paused_why.s, "");
+	assert_false(back.disk_lost);
 	vm_row_finish(&back);
 }
 
