@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "banger-imaged/ext4_csum.h"
@@ -35,6 +36,7 @@ struct finish {
 	struct ext4_layout layout;
 	struct ext4_geometry geometry;
 	uint64_t cursor; /* behind data and directories */
+	uint64_t least;	 /* bytes */
 	ext2_filsys fs;
 };
 
@@ -276,28 +278,40 @@ static int write_metadata(struct finish *f, struct err *err)
 	return 0;
 }
 
+/* The target is as large as what is in it, at least. */
+static int stretch(struct finish *f, struct err *err)
+{
+	uint64_t size = (uint64_t)f->geometry.groups * EXT4_GROUP_BLOCKS * EXT4_BLOCK;
+	struct stat st;
+
+	if (fstat(f->fd, &st) < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot look at the target");
+	if ((uint64_t)st.st_size == size || (f->least > 0 && (uint64_t)st.st_size > size))
+		return 0;
+	return ftruncate(f->fd, (off_t)size) < 0 ? ext4_write_error(errno, err) : 0;
+}
+
 static int finish(struct finish *f, struct err *err)
 {
-	uint64_t size;
 
 	if (ext4_layout_write(f->tree, f->data, &f->params, &f->layout, err) < 0)
 		return -1;
 	f->cursor = ext4_data_cursor(f->data);
 	/* Blocks to come: one a file with xattrs, the resize inode's, the journal and its tree. */
 	if (ext4_geometry_decide(f->cursor, f->layout.last,
-		    f->layout.n_xattr + JOURNAL_BLOCKS + 4ULL, &f->geometry, err) < 0)
+		    f->layout.n_xattr + JOURNAL_BLOCKS + 4ULL, f->least / EXT4_BLOCK, &f->geometry,
+		    err) < 0)
 		return -1;
-	size = (uint64_t)f->geometry.groups * EXT4_GROUP_BLOCKS * EXT4_BLOCK;
 	ext4_data_buffered(f->data);
-	if (ftruncate(f->fd, (off_t)size) < 0)
-		return ext4_write_error(errno, err);
+	if (stretch(f, err) < 0)
+		return -1;
 	return initialize(f, err) < 0 || write_metadata(f, err) < 0 ? -1 : 0;
 }
 
-int ext4_finish(int fd, struct tree *t, struct ext4_data *d, const digest *id, uint64_t *ret_size,
-	struct err *err)
+int ext4_finish(int fd, struct tree *t, struct ext4_data *d, const digest *id, uint64_t least,
+	uint64_t *ret_size, struct err *err)
 {
-	struct finish f = { .fd = fd, .tree = t, .data = d };
+	struct finish f = { .fd = fd, .tree = t, .data = d, .least = least };
 	int r;
 
 	set_identity(&f, id);

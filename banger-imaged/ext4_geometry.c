@@ -28,13 +28,15 @@ static uint64_t pass(uint64_t at, uint32_t groups, uint32_t n)
 	return at;
 }
 
-int ext4_geometry_decide(uint64_t cursor, uint64_t inodes, uint64_t spare,
+int ext4_geometry_decide(uint64_t cursor, uint64_t inodes, uint64_t spare, uint64_t least,
 	struct ext4_geometry *ret, struct err *err)
 {
 	uint64_t wanted = inodes + inodes / 16;
 	uint64_t groups = cursor / EXT4_GROUP_BLOCKS + 1;
 	struct ext4_geometry g = { 0 };
 
+	if (groups < least / EXT4_GROUP_BLOCKS)
+		groups = least / EXT4_GROUP_BLOCKS;
 	for (; groups <= GROUPS_MAX; groups++) {
 		uint64_t per_group = (wanted + groups - 1) / groups;
 

@@ -15,8 +15,9 @@ struct ext4_geometry {
 };
 
 /* `cursor`: the first block that is not used yet; `inodes`: how many there are; `spare`: blocks
- * that will be allocated later. Fails with bad_input when there are more inodes than ext4 takes. */
-int ext4_geometry_decide(uint64_t cursor, uint64_t inodes, uint64_t spare,
+ * that will be allocated later; `least`: not fewer blocks than whole groups of these. Fails with
+ * bad_input when there are more inodes than ext4 takes. */
+int ext4_geometry_decide(uint64_t cursor, uint64_t inodes, uint64_t spare, uint64_t least,
 	struct ext4_geometry *ret, struct err *err);
 
 /* The places of each group's bitmaps and table, group after group: *at begins at the geometry's

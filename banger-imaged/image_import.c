@@ -158,7 +158,7 @@ static int unpack(struct import *i, struct err *err)
 static int write_image(struct import *i, uint64_t *ret_size, struct err *err)
 {
 	progress_tell(i->progress, job_stage_write, 0, 0);
-	if (ext4_finish(i->target, i->tree, i->data, &i->image.id, ret_size, err) < 0)
+	if (ext4_finish(i->target, i->tree, i->data, &i->image.id, 0, ret_size, err) < 0)
 		return -1;
 	progress_tell(i->progress, job_stage_sync, 0, 0);
 	return fsync(i->target) < 0 ? ext4_write_error(errno, err) : 0;

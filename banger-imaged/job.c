@@ -6,6 +6,7 @@
 #include "banger-imaged/image_import.h"
 #include "banger-imaged/kernel_import.h"
 #include "banger-imaged/progress.h"
+#include "banger-imaged/work_disk.h"
 #include "common/log.h"
 #include "common/proto_job.h"
 
@@ -74,6 +75,12 @@ int on_initramfs_refresh(struct job *j, struct job_initramfs_refresh_in *in,
 	struct job_initramfs_refresh_out *out, struct err *err)
 {
 	return kernel_refresh(in, out, err);
+}
+
+int on_work_disk_make(struct job *j, struct job_work_disk_make_in *in,
+	struct job_work_disk_make_out *out, struct err *err)
+{
+	return work_disk_make(in->target, in->size, err);
 }
 
 static void before(void *ctx, const struct message *m, uint64_t op)

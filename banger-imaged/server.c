@@ -29,7 +29,7 @@ struct server {
 	int child_fd; /* signalfd of SIGCHLD */
 	enum confine_mode mode;
 	enum log_level level;
-	pid_t workers[SERVER_WORKERS_MAX]; /* 0: free */
+	pid_t workers[2 * SERVER_WORKERS_MAX]; /* 0: free; the brief ones' places come last */
 };
 
 int server_create(int worker_fd, enum confine_mode mode, enum log_level level, struct server **ret,
@@ -102,14 +102,14 @@ static int check_job_socket(int fd, struct err *err)
 int on_job_start(struct server *s, struct imaged_job_start_in *in, struct imaged_job_start_out *out,
 	struct err *err)
 {
-	size_t slot = 0;
+	size_t slot = in->brief ? SERVER_WORKERS_MAX : 0, end = slot + SERVER_WORKERS_MAX;
 	pid_t pid;
 
 	if (check_job_socket(in->socket, err) < 0)
 		return -1;
-	while (slot < SERVER_WORKERS_MAX && s->workers[slot])
+	while (slot < end && s->workers[slot])
 		slot++;
-	if (slot == SERVER_WORKERS_MAX)
+	if (slot == end)
 		return err_set(err, ERR_busy,
 			"%d image jobs are running, which is the limit: try again later",
 			SERVER_WORKERS_MAX);
@@ -130,7 +130,7 @@ int on_job_start(struct server *s, struct imaged_job_start_in *in, struct imaged
 
 static void note_end(struct server *s, pid_t pid, int status)
 {
-	for (size_t i = 0; i < SERVER_WORKERS_MAX; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(s->workers); i++)
 		if (s->workers[i] == pid)
 			s->workers[i] = 0;
 	if (WIFSIGNALED(status))

@@ -14,7 +14,7 @@
 #include "common/err.h"
 #include "common/log.h"
 
-#define SERVER_WORKERS_MAX 4
+#define SERVER_WORKERS_MAX 4 /* beside as many brief ones */
 
 struct server;
 

@@ -17,14 +17,15 @@
 #define CHECK_MS 250 /* between two looks at the free space */
 #define RETRY_MS 100
 
-static int start_worker(struct ipc *imaged, int *ret_fd, struct err *err)
+static int start_worker(struct ipc *imaged, bool brief, int *ret_fd, struct err *err)
 {
 	struct imaged_job_start_out out;
 	int sv[2], r;
 
 	if (frame_pair(sv, err) < 0)
 		return -1;
-	r = imaged_job_start(imaged, &(struct imaged_job_start_in){ .socket = sv[1] }, &out, err);
+	r = imaged_job_start(imaged,
+		&(struct imaged_job_start_in){ .socket = sv[1], .brief = brief }, &out, err);
 	fd_closep(&sv[1]);
 	if (r < 0) {
 		fd_closep(&sv[0]);
@@ -47,26 +48,36 @@ static int wait_turn(struct call *call, int cancel_fd, struct err *err)
 	return 0;
 }
 
-int imaged_job_begin(struct ipc *imaged, const struct blobs *blobs, uint64_t leave,
-	struct call *call, int cancel_fd, struct imaged_job *ret, struct err *err)
+static int begin(
+	struct ipc *imaged, bool brief, int cancel_fd, struct imaged_job *job, struct err *err)
 {
-	struct imaged_job job = { .call = call, .blobs = blobs, .leave = leave };
 	struct err why = ERR_INIT;
 	int fd;
 
-	while (start_worker(imaged, &fd, &why) < 0) {
+	while (start_worker(imaged, brief, &fd, &why) < 0) {
 		if (why.code != ERR_busy) {
 			*err = why;
 			return err_wrap(err, "cannot start an image worker");
 		}
-		if (wait_turn(call, cancel_fd, err) < 0)
+		if (wait_turn(job->call, cancel_fd, err) < 0)
 			return -1;
 		why = (struct err)ERR_INIT;
 	}
-	if (ipc_open(fd, &job_protocol, &job.channel, err) < 0)
-		return -1;
-	*ret = job;
-	return 0;
+	return ipc_open(fd, &job_protocol, &job->channel, err);
+}
+
+int imaged_job_begin(struct ipc *imaged, const struct blobs *blobs, uint64_t leave,
+	struct call *call, int cancel_fd, struct imaged_job *ret, struct err *err)
+{
+	*ret = (struct imaged_job){ .call = call, .blobs = blobs, .leave = leave };
+	return begin(imaged, false, cancel_fd, ret, err);
+}
+
+int imaged_job_begin_brief(
+	struct ipc *imaged, int cancel_fd, struct imaged_job *ret, struct err *err)
+{
+	*ret = (struct imaged_job){ 0 };
+	return begin(imaged, true, cancel_fd, ret, err);
 }
 
 /* What users read. */
@@ -99,7 +110,7 @@ static void on_notice(void *ctx, uint16_t msg, const void *in)
 		call_progress(job->call, stage_text(p->stage), 0, 0, p->done, p->total);
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
 	now = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-	if (now - job->checked_ms < CHECK_MS || job->space.code != ERR_none)
+	if (!job->blobs || now - job->checked_ms < CHECK_MS || job->space.code != ERR_none)
 		return;
 	job->checked_ms = now;
 	/* The worker cannot see how much is to stay free: end it from here. */

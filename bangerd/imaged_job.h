@@ -11,10 +11,10 @@ struct call;
 struct blobs;
 
 struct imaged_job {
-	struct ipc *channel; /* NULL: none */
-	struct call *call;   /* is told the progress; NULL: nobody is */
-	const struct blobs *blobs;
-	uint64_t leave; /* the job ends with no_space when less is free */
+	struct ipc *channel;	   /* NULL: none */
+	struct call *call;	   /* is told the progress; NULL: nobody is */
+	const struct blobs *blobs; /* NULL: its space is not looked at */
+	uint64_t leave;		   /* the job ends with no_space when less is free */
 	int64_t checked_ms;
 	struct err space;
 };
@@ -23,6 +23,10 @@ struct imaged_job {
  * is readable. */
 int imaged_job_begin(struct ipc *imaged, const struct blobs *blobs, uint64_t leave,
 	struct call *call, int cancel_fd, struct imaged_job *ret, struct err *err);
+
+/* One that takes no longer than a moment, and does not wait for those that take minutes. */
+int imaged_job_begin_brief(
+	struct ipc *imaged, int cancel_fd, struct imaged_job *ret, struct err *err);
 
 /* Ask it, and wait: until it answers, cancel_fd (or -1) is readable, or the space runs out. */
 int imaged_job_call(struct imaged_job *job, uint16_t msg, const void *in, void *out, int cancel_fd,

@@ -162,7 +162,7 @@ static int refresh(struct kernels *k, const struct kernel_row *row, int cancel_f
 	if (blobs_open_file(&k->blobs, &row->id, VMLINUX, &files.vmlinux, err) < 0 ||
 		blobs_open_file(&k->blobs, &row->id, INITRAMFS, &files.initramfs, err) < 0 ||
 		blob_begin(&k->blobs, log_op(), INITRAMFS, &made, err) < 0 ||
-		imaged_job_begin(k->imaged, &k->blobs, 0, NULL, cancel_fd, &job, err) < 0)
+		imaged_job_begin_brief(k->imaged, cancel_fd, &job, err) < 0)
 		return -1;
 	if (imaged_job_call(&job, job_msg_initramfs_refresh,
 		    &(struct job_initramfs_refresh_in){ .old = files.initramfs,

@@ -14,9 +14,11 @@
 #define END(name)
 #endif
 
-/* Fork a fresh worker that serves `job` messages (job.tbl.h) on the socket until it closes. */
+/* Fork a fresh worker that serves `job` messages (job.tbl.h) on the socket until it closes. A
+ * `brief` one takes no longer than a moment: it does not wait for those that take minutes. */
 MSG(job_start, any)
 IN(fd, socket)
+IN(boolean, brief)
 OUT(u32, pid)
 END(job_start)
 

@@ -74,6 +74,13 @@ IN(fd, initramfs)
 OUT(u64, size)
 END(initramfs_refresh)
 
+/* An ext4 file system with nothing in it, for a VM's work disk: `target` is `size` bytes long and
+ * all zeros; of a large one the file system takes the beginning, and grows in the guest. */
+MSG(work_disk_make, any)
+IN(u64, size)
+IN(fd, target)
+END(work_disk_make)
+
 #undef MSG
 #undef IN
 #undef OUT

@@ -118,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	l.tree = t;
 	l.data = d;
 	if (apply(&l, data, cut, &err) == 0 && apply(&l, data + cut, size - cut, &err) == 0 &&
-		ext4_finish(fd, t, d, &id, &written, &err) == 0)
+		ext4_finish(fd, t, d, &id, 0, &written, &err) == 0)
 		check(fd);
 	return 0;
 }

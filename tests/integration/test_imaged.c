@@ -108,9 +108,9 @@ static int stop(void **state)
 }
 
 /* A started job's channel. */
-static struct ipc *job(struct suite *s, pid_t *ret_pid, struct err *err)
+static struct ipc *any_job(struct suite *s, bool brief, pid_t *ret_pid, struct err *err)
 {
-	struct imaged_job_start_in in;
+	struct imaged_job_start_in in = { .brief = brief };
 	struct imaged_job_start_out out;
 	struct ipc *ch;
 	int sv[2], r;
@@ -127,6 +127,11 @@ static struct ipc *job(struct suite *s, pid_t *ret_pid, struct err *err)
 		*ret_pid = (pid_t)out.pid;
 	assert_int_equal(ipc_open(sv[0], &job_protocol, &ch, err), 0);
 	return ch;
+}
+
+static struct ipc *job(struct suite *s, pid_t *ret_pid, struct err *err)
+{
+	return any_job(s, false, ret_pid, err);
 }
 
 static bool is_alive(pid_t pid)
@@ -381,6 +386,80 @@ static void test_cancel(void **state)
 	free(vmlinux.p);
 }
 
+static int make_work_disk(struct suite *s, int fd, uint64_t size)
+{
+	struct job_work_disk_make_in in = { .size = size, .target = fd };
+	struct job_work_disk_make_out out;
+	struct err err = ERR_INIT;
+	struct ipc *ch = any_job(s, true, NULL, &err);
+
+	assert_non_null(ch);
+	if (ipc_call(ch, job_msg_work_disk_make, &in, &out, &err) < 0)
+		assert_int_not_equal(err.code, ERR_none);
+	ipc_close(ch);
+	return err.code;
+}
+
+/* The number of a field of its superblock, and that it is whole. */
+static uint32_t field(int fd, off_t at)
+{
+	uint8_t b[4];
+
+	assert_int_equal(fd_pread_full(fd, b, 4, 1024 + (uint64_t)at), 4);
+	return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
+static void assert_whole(const char *path)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		if (dup2(null, 1) < 0 || dup2(null, 2) < 0)
+			_exit(126);
+		execlp("e2fsck", "e2fsck", "-fn", path, (char *)NULL);
+		_exit(127);
+	}
+	status = wait_for(pid);
+	if (status != 0)
+		fail_msg("e2fsck says %d of a work disk", status);
+}
+
+/* Whatever its size, it takes a few MiB; beyond 64 GiB the rest is for the guest to take. */
+static void test_work_disk(void **state)
+{
+	static const uint64_t mib[] = { 128, 200, 8192, 65536, 100000 };
+	char path[] = "/tmp/banger-work-XXXXXX";
+	int fd = mkstemp(path);
+	struct stat st;
+
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < ARRAY_SIZE(mib); i++) {
+		uint64_t size = mib[i] << 20, made = mib[i] > 65536 ? 65536 : mib[i];
+		uint64_t compat, incompat;
+
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(ftruncate(fd, (off_t)size), 0);
+		assert_int_equal(make_work_disk(*state, fd, size), ERR_none);
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_int_equal(st.st_size, size);
+		assert_true(st.st_blocks < 16384);
+		/* s_blocks_count_lo; s_feature_compat, _incompat: dir_index, resize_inode,
+		 * has_journal; filetype, extents, 64bit, flex_bg. */
+		assert_int_equal(field(fd, 0x04), made / 128 * 32768);
+		compat = field(fd, 0x5c);
+		incompat = field(fd, 0x60);
+		assert_int_equal(compat & 0x34, 0x34);
+		assert_int_equal(incompat & 0x2c2, 0x2c2);
+		assert_whole(path);
+	}
+	assert_int_equal(make_work_disk(*state, fd, 127 << 20), ERR_bad_input);
+	unlink(path);
+	close(fd);
+}
+
 static void test_busy(void **state)
 {
 	struct ipc *jobs[8] = { NULL };
@@ -390,6 +469,13 @@ static void test_busy(void **state)
 	while (n < ARRAY_SIZE(jobs) && (jobs[n] = job(*state, NULL, &err)))
 		n++;
 	assert_int_equal(n, 4);
+	assert_int_equal(err.code, ERR_busy);
+	/* Those that are brief do not wait for them. */
+	while (n < ARRAY_SIZE(jobs) && (jobs[n] = any_job(*state, true, NULL, &err)))
+		n++;
+	assert_int_equal(n, 8);
+	err.code = ERR_none;
+	assert_null(any_job(*state, true, NULL, &err));
 	assert_int_equal(err.code, ERR_busy);
 	for (size_t i = 0; i < n; i++)
 		ipc_close(jobs[i]);
@@ -529,6 +615,7 @@ int main(int argc, char **argv)
 		TEST(test_image),
 		TEST(test_bad_image),
 		TEST(test_cancel),
+		TEST(test_work_disk),
 		TEST(test_busy),
 		TEST(test_not_a_job_socket),
 		TEST(test_garbage_to_worker),

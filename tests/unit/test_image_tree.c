@@ -200,19 +200,21 @@ static void superblock_places_stay_free(void **state)
 static void geometry(void **state)
 {
 	static const struct {
-		uint64_t cursor, inodes;
-	} rows[] = { { 200, 20 }, { 32768, 20 }, { 200, 2000000 }, { 16 << 20, 2000000 } };
+		uint64_t cursor, inodes, least;
+	} rows[] = { { 200, 20, 0 }, { 32768, 20, 0 }, { 200, 2000000, 0 },
+		{ 16 << 20, 2000000, 0 }, { 200, 20, 32768 }, { 200, 20, 16 << 20 } };
 	struct ext4_geometry g;
 	struct err err = ERR_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		uint64_t at;
 
-		assert_int_equal(ext4_geometry_decide(
-					 rows[i].cursor, rows[i].inodes, rows[i].inodes, &g, &err),
+		assert_int_equal(ext4_geometry_decide(rows[i].cursor, rows[i].inodes,
+					 rows[i].inodes, rows[i].least, &g, &err),
 			0);
 		assert_true((uint64_t)g.groups * g.inodes_per_group >= rows[i].inodes);
 		assert_true(g.inodes_per_group <= 32768 && g.inodes_per_group % 16 == 0);
+		assert_true(g.groups >= rows[i].least / 32768);
 		assert_int_equal(g.table_blocks, g.inodes_per_group / 16);
 		assert_true(g.end + rows[i].inodes < (uint64_t)g.groups * 32768);
 		at = g.tables;
@@ -223,7 +225,7 @@ static void geometry(void **state)
 		}
 		assert_int_equal(at, g.end);
 	}
-	assert_int_equal(ext4_geometry_decide(1ULL << 30, 20, 0, &g, &err), -1);
+	assert_int_equal(ext4_geometry_decide(1ULL << 30, 20, 0, 0, &g, &err), -1);
 }
 
 int main(void)
