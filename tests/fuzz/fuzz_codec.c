@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/proto_agent.h"
+#include "common/proto_fetch.h"
 #include "common/proto_imaged.h"
 #include "common/proto_job.h"
 #include "common/proto_launch.h"
@@ -14,7 +15,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct protocol *const protocols[] = { &netd_protocol, &launch_protocol,
-	&imaged_protocol, &job_protocol, &source_protocol, &agent_protocol };
+	&imaged_protocol, &job_protocol, &source_protocol, &fetch_protocol, &agent_protocol };
 
 static void one(const struct protocol *p, const uint8_t *data, size_t size)
 {

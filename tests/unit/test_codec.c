@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "common/proto_agent.h"
+#include "common/proto_fetch.h"
 #include "common/proto_imaged.h"
 #include "common/proto_job.h"
 #include "common/proto_launch.h"
@@ -17,7 +18,7 @@
 #include "common/str.h"
 
 static const struct protocol *const protocols[] = { &netd_protocol, &launch_protocol,
-	&imaged_protocol, &job_protocol, &source_protocol, &agent_protocol };
+	&imaged_protocol, &job_protocol, &source_protocol, &fetch_protocol, &agent_protocol };
 
 #define STRUCT_MAX 8192
 static _Alignas(16) uint8_t st[STRUCT_MAX], back[STRUCT_MAX];
