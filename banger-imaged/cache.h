@@ -4,14 +4,14 @@
  * One owner's cache of blobs, by their digests:
  *
  *   blobs/ALGORITHM/HEX    whole ones; put there by rename, never written again
- *   parts/ALGORITHM-HEX    what is being fetched, or was when its fetcher ended; who writes holds its
- *                          (open file description's) lock
- *   gone-RANDOM/           blobs that a prune took aside, to be removed
+ *   parts/ALGORITHM-HEX    what is being fetched, or was when its fetcher ended; who writes holds
+ * its (open file description's) lock gone-RANDOM/           blobs that a prune took aside, to be
+ * removed
  *
  * A blob is given out only after its digest was computed: while it was written, or, of one that was
  * there, now. So nothing is synced: what a power cut tore is found, and fetched anew. Processes and
  * threads may share a directory; a kill at any point leaves a part that somebody goes on with, or
- * leftovers that the next prune or opening takes away. A `struct cache` may be used by several
+ * leftovers that the next prune takes away. A `struct cache` may be used by several
  * threads, a writer by one at a time.
  */
 #include <stdbool.h>
@@ -27,15 +27,15 @@ struct cache_writer;
 /* Takes dirfd (also on failure), an open directory that is the cache's alone, and makes what is
  * missing in it. */
 int cache_open(int dirfd, struct cache **ret, struct err *err);
-void cache_close(struct cache *c); /* NULL is allowed; writers and fds given out live on */
+void cache_close(struct cache *c); /* NULL is allowed; writers are gone by then, fds stay good */
 
-/* A whole blob, read-only, its digest computed just now; the fd becomes the caller's. not_found when
- * it is not there. One of another size or digest is removed, and not there. */
+/* A whole blob, read-only, its digest computed just now; the fd becomes the caller's. not_found
+ * when it is not there. One of another size or digest is removed, and not there. */
 int cache_lookup(struct cache *c, const digest *d, uint64_t size, int *ret_fd, struct err *err);
 
 /* How to wait for somebody else who fetches the same blob. */
 struct cache_wait {
-	int cancel_fd; /* readable: fail with cancelled; -1 for none */
+	int cancel_fd;				   /* readable: fail with cancelled; -1 for none */
 	void (*waiting)(void *ctx, uint64_t done); /* now and then: bytes that they have; or NULL */
 	void *ctx;
 };
@@ -61,8 +61,8 @@ int cache_write(struct cache_writer *w, const void *p, size_t n, struct err *err
 
 /*
  * All bytes were written: compare size and digest, and put the blob in its place. Takes w in every
- * case. *ret_fd is the blob, read-only. bad_input when it is not what its digest says: nothing of it
- * stays then (a part from an earlier try may be to blame: worth one more try from the start).
+ * case. *ret_fd is the blob, read-only. bad_input when it is not what its digest says: nothing of
+ * it stays then (a part from an earlier try may be to blame: worth one more try from the start).
  */
 int cache_commit(struct cache_writer *w, int *ret_fd, struct err *err);
 
