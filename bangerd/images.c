@@ -11,6 +11,7 @@
 #include "bangerd/call.h"
 #include "bangerd/imaged_job.h"
 #include "bangerd/refs.h"
+#include "bangerd/saga.h"
 #include "bangerd/store_users.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -291,32 +292,93 @@ static int commit_row(struct images *im, const struct image_row *row, bool repla
 	return 0;
 }
 
+/* An import at work. */
+struct import {
+	struct images *im;
+	struct call *call;
+	struct rpc_image_import_in *in;
+	struct blob target;
+	struct image_row row;
+};
+
+static int do_check(void *ctx, struct err *err)
+{
+	struct import *i = ctx;
+
+	if (!ref_name_parse(i->in->name, &i->row.name))
+		return err_set(err, ERR_bad_request, "'%s' is no name for an image", i->in->name);
+	if (check_name(i->im, i->call->uid, i->in->name, i->in->replace, err) < 0)
+		return -1;
+	return check_space(i->im, i->in->source, err);
+}
+
+static int do_flatten(void *ctx, struct err *err)
+{
+	struct import *i = ctx;
+
+	if (blob_begin(&i->im->blobs, i->call->op, SUFFIX, &i->target, err) < 0)
+		return -1;
+	return run_job(i->im, i->call, i->in, i->target.fd, &i->row, err);
+}
+
+static void undo_flatten(void *ctx)
+{
+	struct import *i = ctx;
+
+	blob_end(&i->target);
+}
+
+static int do_publish(void *ctx, struct err *err)
+{
+	struct import *i = ctx;
+
+	call_progress(i->call, "store", 0, 0, 0, 0);
+	if (blob_publish(&i->target, &i->row.id, SUFFIX, err) < 0)
+		return -1;
+	return blobs_sync(&i->im->blobs, err);
+}
+
+static void undo_publish(void *ctx)
+{
+	struct import *i = ctx;
+	struct err err = ERR_INIT;
+
+	if (blobs_remove(&i->im->blobs, &i->row.id, SUFFIX, &err) < 0)
+		log_warning("%s", err.msg);
+}
+
+static int do_row(void *ctx, struct err *err)
+{
+	struct import *i = ctx;
+
+	i->row.created_at = time(NULL);
+	return commit_row(i->im, &i->row, i->in->replace, err);
+}
+
+static const struct saga_step import_steps[] = {
+	{ "check", do_check, NULL },
+	{ "flatten", do_flatten, undo_flatten },
+	{ "publish", do_publish, undo_publish },
+	{ "row", do_row, NULL },
+};
+static const struct saga import_saga = SAGA("image.import", import_steps);
+
 int images_import(struct images *im, struct call *call, struct rpc_image_import_in *in,
 	struct image_row *ret, struct err *err)
 {
-	_cleanup_(image_row_finish) struct image_row row = { .id = vm_id_random(),
-		.owner = call->uid };
-	_cleanup_(blob_end) struct blob target = BLOB_INIT;
-	struct err ignored = ERR_INIT;
+	struct import i = { .im = im,
+		.call = call,
+		.in = in,
+		.target = BLOB_INIT,
+		.row = { .id = vm_id_random(), .owner = call->uid } };
+	int r = saga_run(&import_saga, &i, call->cancel_fd, NULL, err);
 
-	if (!ref_name_parse(in->name, &row.name))
-		return err_set(err, ERR_bad_request, "'%s' is no name for an image", in->name);
-	if (check_name(im, call->uid, in->name, in->replace, err) < 0 ||
-		check_space(im, in->source, err) < 0 ||
-		blob_begin(&im->blobs, call->op, SUFFIX, &target, err) < 0 ||
-		run_job(im, call, in, target.fd, &row, err) < 0)
-		return -1;
-	row.created_at = time(NULL);
-	call_progress(call, "store", 0, 0, 0, 0);
-	if (blob_publish(&target, &row.id, SUFFIX, err) < 0)
-		return -1;
-	if (blobs_sync(&im->blobs, err) < 0 || commit_row(im, &row, in->replace, err) < 0) {
-		if (blobs_remove(&im->blobs, &row.id, SUFFIX, &ignored) < 0)
-			log_warning("%s", ignored.msg);
-		return -1;
+	blob_end(&i.target);
+	if (r == 0) {
+		log_info("image %s '%s' imported: %s", i.row.id.s, i.row.name.s, i.row.digest.s);
+		*ret = i.row;
+		i.row = (struct image_row){ 0 };
 	}
-	log_info("image %s '%s' imported: %s", row.id.s, row.name.s, row.digest.s);
-	*ret = row;
-	row = (struct image_row){ 0 };
-	return 0;
+	image_row_finish(&i.row);
+	return r;
 }

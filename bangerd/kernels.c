@@ -13,6 +13,7 @@
 #include "bangerd/guest_programs.h"
 #include "bangerd/imaged_job.h"
 #include "bangerd/refs.h"
+#include "bangerd/saga.h"
 #include "bangerd/store_users.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -394,27 +395,89 @@ static int commit_row(
 	return 0;
 }
 
+/* An import at work. */
+struct import {
+	struct kernels *k;
+	struct call *call;
+	struct rpc_kernel_import_in *in;
+	struct made made;
+	struct kernel_row row;
+};
+
+static int do_check(void *ctx, struct err *err)
+{
+	struct import *i = ctx;
+
+	return check(i->k, i->call->uid, i->in, err);
+}
+
+static int do_unpack(void *ctx, struct err *err)
+{
+	struct import *i = ctx;
+	const struct blobs *blobs = &i->k->blobs;
+
+	if (blob_begin(blobs, i->call->op, VMLINUX, &i->made.vmlinux, err) < 0 ||
+		blob_begin(blobs, i->call->op, INITRAMFS, &i->made.initramfs, err) < 0)
+		return -1;
+	return run_job(i->k, i->call, i->in, &i->made, &i->row, err);
+}
+
+static void undo_unpack(void *ctx)
+{
+	struct import *i = ctx;
+
+	made_end(&i->made);
+}
+
+static int do_publish(void *ctx, struct err *err)
+{
+	struct import *i = ctx;
+
+	call_progress(i->call, "store", 0, 0, 0, 0);
+	if (publish(&i->made.vmlinux, &i->row.id, VMLINUX, err) < 0 ||
+		publish(&i->made.initramfs, &i->row.id, INITRAMFS, err) < 0)
+		return -1;
+	return blobs_sync(&i->k->blobs, err);
+}
+
+static void undo_publish(void *ctx)
+{
+	struct import *i = ctx;
+
+	remove_files(i->k, &i->row.id);
+}
+
+static int do_row(void *ctx, struct err *err)
+{
+	struct import *i = ctx;
+
+	i->row.created_at = time(NULL);
+	return commit_row(i->k, &i->row, i->in->replace, err);
+}
+
+static const struct saga_step import_steps[] = {
+	{ "check", do_check, NULL },
+	{ "unpack", do_unpack, undo_unpack },
+	{ "publish", do_publish, undo_publish },
+	{ "row", do_row, NULL },
+};
+static const struct saga import_saga = SAGA("kernel.import", import_steps);
+
 int kernels_import(struct kernels *k, struct call *call, struct rpc_kernel_import_in *in,
 	struct kernel_row *ret, struct err *err)
 {
-	_cleanup_(made_end) struct made made = { BLOB_INIT, BLOB_INIT };
-	struct kernel_row row = { .id = vm_id_random(), .owner = call->uid };
+	struct import i = { .k = k,
+		.call = call,
+		.in = in,
+		.made = { BLOB_INIT, BLOB_INIT },
+		.row = { .id = vm_id_random(), .owner = call->uid } };
+	int r = saga_run(&import_saga, &i, call->cancel_fd, NULL, err);
 
-	if (check(k, call->uid, in, err) < 0 ||
-		blob_begin(&k->blobs, call->op, VMLINUX, &made.vmlinux, err) < 0 ||
-		blob_begin(&k->blobs, call->op, INITRAMFS, &made.initramfs, err) < 0 ||
-		run_job(k, call, in, &made, &row, err) < 0)
+	made_end(&i.made);
+	if (r < 0)
 		return -1;
-	row.created_at = time(NULL);
-	call_progress(call, "store", 0, 0, 0, 0);
-	if (publish(&made.vmlinux, &row.id, VMLINUX, err) < 0 ||
-		publish(&made.initramfs, &row.id, INITRAMFS, err) < 0 ||
-		blobs_sync(&k->blobs, err) < 0 || commit_row(k, &row, in->replace, err) < 0) {
-		remove_files(k, &row.id);
-		return -1;
-	}
-	log_info("kernel %s '%s' imported: %s, %u modules", row.id.s, row.name.s, row.version.s,
-		row.n_modules);
-	*ret = row;
+	log_info("kernel %s '%s' imported: %s, %u modules", i.row.id.s, i.row.name.s,
+		i.row.version.s, i.row.n_modules);
+	*ret = i.row;
 	return 0;
 }

@@ -62,7 +62,6 @@ static void on_stage(void *ctx, const char *step, unsigned index, unsigned count
 static int start_held(struct vm *vm, const struct vm_hold *hold, struct call *call, struct err *err)
 {
 	const struct vm_start_how how = { .progress = on_stage, .progress_ctx = call };
-	struct err why = ERR_INIT;
 	bool keep = false;
 
 	if (vm_state(vm) == VM_RUNNING)
@@ -73,13 +72,7 @@ static int start_held(struct vm *vm, const struct vm_hold *hold, struct call *ca
 	if (vm_state(vm) != VM_STOPPED)
 		return err_set(err, ERR_busy, "VM '%s' is %s: delete it", vm->row.name.s,
 			vm_state_name(vm_state(vm)));
-	if (vm_save(vm, VM_STARTING, "", err) < 0)
-		return -1;
-	if (vm_start_held(vm, hold, &how, &keep, err) == 0)
-		return 0;
-	if (vm_save(vm, VM_STOPPED, err->code == ERR_cancelled ? "" : err->msg, &why) < 0)
-		log_error("VM %s: %s", vm->row.id.s, why.msg);
-	return -1;
+	return vm_start_held(vm, hold, &how, &keep, err);
 }
 
 int rpc_vm_start(struct call *call, struct rpc_vm_start_in *in, struct json_object **ret_result,

@@ -2,7 +2,8 @@
 #pragma once
 /*
  * A lifecycle operation as one const list of steps. What fails is undone in reverse, the failing
- * step included; the progress a user sees is the same list.
+ * step included; the progress a user sees is the same list. In a test build each step is a
+ * failpoint (common/failpoint.h): OPERATION/STEP:before, :after and, where it has one, :undo.
  */
 #include <stddef.h>
 
@@ -16,6 +17,16 @@ struct saga_step {
 	void (*undo)(void *ctx);
 };
 
+struct saga {
+	const char *name; /* of the operation */
+	const struct saga_step *steps;
+	size_t n;
+};
+#define SAGA(name, steps)                          \
+	{                                          \
+		(name), (steps), ARRAY_SIZE(steps) \
+	}
+
 /* Told before each step; `index` from 1 to `count`. */
 typedef void (*saga_progress)(void *ctx, const char *step, unsigned index, unsigned count);
 
@@ -24,5 +35,5 @@ typedef void (*saga_progress)(void *ctx, const char *step, unsigned index, unsig
  * with cancelled. On failure the done ones are undone, last first, and the error is the failing
  * step's own.
  */
-int saga_run(const struct saga_step *steps, size_t n, void *ctx, int cancel_fd,
-	saga_progress progress, struct err *err);
+int saga_run(
+	const struct saga *saga, void *ctx, int cancel_fd, saga_progress progress, struct err *err);

@@ -37,6 +37,7 @@ struct vm {
 	struct vm_row row; /* what it is: constant, but state, last_error, boot_id, started_at */
 	uint64_t tether;   /* the connection that it is removed with; 0: none */
 	bool gone;	   /* deleted: only references are left */
+	bool unreleased;   /* netd could not take it off the host when it ended (own lock) */
 
 	struct vm_hold *holder, *waiters;
 

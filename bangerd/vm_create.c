@@ -15,6 +15,7 @@
 #include "bangerd/names.h"
 #include "bangerd/operations.h"
 #include "bangerd/reply.h"
+#include "bangerd/saga.h"
 #include "bangerd/vm_check.h"
 #include "bangerd/vm_delete.h"
 #include "bangerd/vm_start.h"
@@ -188,8 +189,6 @@ static int create_held(struct creation *c, const struct vm_hold *hold, struct er
 	bool keep = false;
 	int r = vm_start_held(c->vm, hold, &how, &keep, err);
 
-	if (r == 0 && c->no_start)
-		r = vm_save(c->vm, VM_STOPPED, "", err);
 	if (r < 0)
 		settle_failed(c, keep, err);
 	return r;
@@ -251,13 +250,62 @@ static void tie(struct vm *vm, const struct call *call)
 		vm_submit_duty(vm, VM_DUTY_REMOVE);
 }
 
-/* Begin: everything is proven, the row is not there yet. */
+/* ---- its begin: everything is proven, the row is not there yet ---- */
+
+struct begin {
+	struct vms *vms;
+	struct call *call;
+	struct creation *c; /* the worker's once it is submitted */
+	struct vm_row *row;
+	bool auto_remove;
+	struct json_object **ret;
+};
+
+static int do_row(void *ctx, struct err *err)
+{
+	struct begin *b = ctx;
+	struct creation *c = b->c;
+	struct vm *vm;
+
+	if (insert(b->vms, b->row, &vm, err) < 0)
+		return -1;
+	c->vm = vm_ref(vm);
+	operation_set_vm(c->operation, &vm->row.id, &vm->row.name);
+	if (b->auto_remove)
+		tie(vm, b->call);
+	return 0;
+}
+
+static void undo_row(void *ctx)
+{
+	struct begin *b = ctx;
+	struct err err = ERR_INIT;
+
+	if (b->c->vm && vm_delete_held(b->c->vm, &err) < 0)
+		log_error("VM %s: %s", b->c->vm->row.id.s, err.msg);
+}
+
+static int do_submit(void *ctx, struct err *err)
+{
+	struct begin *b = ctx;
+
+	return describe(b->c, b->ret, err) < 0
+		       ? -1
+		       : work_submit(b->vms->services->work, &b->c->item, err);
+}
+
+static const struct saga_step begin_steps[] = {
+	{ "row", do_row, undo_row },
+	{ "submit", do_submit, NULL },
+};
+static const struct saga begin_saga = SAGA("vm.create.begin", begin_steps);
+
 static int begin(struct vms *vms, struct call *call, const struct rpc_vm_create_begin_in *in,
 	struct vm_row *row, struct json_object **ret, struct err *err)
 {
 	const struct services *services = vms->services;
 	struct creation *c = calloc(1, sizeof(*c));
-	struct vm *vm;
+	struct begin b = { vms, call, c, row, in->auto_remove, ret };
 
 	if (!c)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot create a VM");
@@ -265,23 +313,13 @@ static int begin(struct vms *vms, struct call *call, const struct rpc_vm_create_
 		free(c);
 		return -1;
 	}
-	if (insert(vms, row, &vm, err) < 0) {
-		operation_end(c->operation, err);
-		creation_free(c);
-		return -1;
-	}
-	c->vm = vm_ref(vm);
 	c->no_start = in->no_start;
 	c->item = (struct work_item){ .run = creation_run,
 		.uid = call->uid,
 		.class = WORK_LONG,
 		.op = operation_id(c->operation) };
-	operation_set_vm(c->operation, &vm->row.id, &vm->row.name);
-	if (in->auto_remove)
-		tie(vm, call);
-	if (describe(c, ret, err) == 0 && work_submit(services->work, &c->item, err) == 0)
+	if (saga_run(&begin_saga, &b, call->cancel_fd, NULL, err) == 0)
 		return 0;
-	settle_failed(c, false, err);
 	operation_end(c->operation, err);
 	creation_free(c);
 	return -1;

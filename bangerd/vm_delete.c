@@ -2,6 +2,7 @@
 #include "bangerd/vm_delete.h"
 
 #include "bangerd/call.h"
+#include "bangerd/saga.h"
 #include "bangerd/vm_files.h"
 #include "bangerd/vm_stop.h"
 #include "common/str.h"
@@ -18,18 +19,49 @@ static int delete_row(struct store *store, const vm_id *id, struct err *err)
 	return store_tx_commit(&tx, err);
 }
 
-int vm_delete_held(struct vm *vm, struct err *err)
+/* Rows that a restart removes in any state need not say so first: a sync less. */
+static int do_mark(void *ctx, struct err *err)
 {
-	struct store *store = vm->vms->services->store;
+	struct vm *vm = ctx;
 
-	/* Rows that a restart removes in any state need not say so first: a sync less. */
-	if (vm->row.auto_remove || vm_state(vm) == VM_CREATING)
-		vm_set_state(vm, VM_DELETING);
-	else if (vm_save(vm, VM_DELETING, "", err) < 0)
-		return -1;
-	if (vm_release_host(vm, err) < 0 || vm_dir_remove(vm->vms, &vm->row.id, err) < 0 ||
-		delete_row(store, &vm->row.id, err) < 0)
+	if (!vm->row.auto_remove && vm_state(vm) != VM_CREATING)
+		return vm_save(vm, VM_DELETING, "", err);
+	vm_set_state(vm, VM_DELETING);
+	return 0;
+}
+
+static int do_release(void *ctx, struct err *err)
+{
+	return vm_release_host(ctx, err);
+}
+
+static int do_files(void *ctx, struct err *err)
+{
+	struct vm *vm = ctx;
+
+	return vm_dir_remove(vm->vms, &vm->row.id, err);
+}
+
+static int do_row(void *ctx, struct err *err)
+{
+	struct vm *vm = ctx;
+
+	if (delete_row(vm->vms->services->store, &vm->row.id, err) < 0)
 		return -1;
 	vm_remove(vm);
 	return 0;
+}
+
+/* Nothing is undone: what is marked goes, now or by the next try. */
+static const struct saga_step delete_steps[] = {
+	{ "mark", do_mark, NULL },
+	{ "release", do_release, NULL },
+	{ "files", do_files, NULL },
+	{ "row", do_row, NULL },
+};
+static const struct saga delete_saga = SAGA("vm.delete", delete_steps);
+
+int vm_delete_held(struct vm *vm, struct err *err)
+{
+	return saga_run(&delete_saga, vm, -1, NULL, err);
 }

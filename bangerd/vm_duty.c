@@ -24,7 +24,7 @@ static void do_ended(struct vm *vm)
 	/* Whoever held the lock meanwhile may have stopped it, or even started it again. */
 	if (!vm_has_ended(vm))
 		return;
-	vm_end(vm, true);
+	vm_end(vm);
 	if (vm->row.auto_remove && vm_delete_held(vm, &err) < 0)
 		log_error("VM %s: cannot be removed: %s", vm->row.id.s, err.msg);
 }

@@ -51,6 +51,27 @@ int vm_dir_make(struct vms *vms, const vm_id *id, int *ret_fd, struct err *err)
 	return vm_dir_open(vms, id, ret_fd, err);
 }
 
+int vm_dir_sync(struct vms *vms, int dir_fd, struct err *err)
+{
+	_cleanup_(close_dirp) DIR *d = list(dir_fd);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		_cleanup_fd_ int fd = -1;
+
+		if (e->d_type != DT_REG)
+			continue;
+		fd = openat(dir_fd, e->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 || fdatasync(fd) < 0)
+			return err_sys(err, errno == ENOSPC ? ERR_no_space : ERR_operation_failed,
+				errno, "cannot write '%s' of a VM to the disk", e->d_name);
+	}
+	if (!d || fsync(dir_fd) < 0 || fsync(vms->dir_fd) < 0)
+		return err_sys(err, ERR_operation_failed, errno,
+			"cannot write the directory of a VM to the disk");
+	return 0;
+}
+
 int vm_dir_remove(struct vms *vms, const vm_id *id, struct err *err)
 {
 	_cleanup_fd_ int fd =

@@ -6,6 +6,9 @@
 int vm_dir_make(struct vms *vms, const vm_id *id, int *ret_fd, struct err *err);
 int vm_dir_open(struct vms *vms, const vm_id *id, int *ret_fd, struct err *err);
 
+/* Put it and its files onto the disk, as they are now. */
+int vm_dir_sync(struct vms *vms, int dir_fd, struct err *err);
+
 /* With all that is in it; none is fine. */
 int vm_dir_remove(struct vms *vms, const vm_id *id, struct err *err);
 

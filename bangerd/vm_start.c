@@ -30,8 +30,9 @@ struct start {
 	struct vms *vms;
 	const struct vm_start_how *how;
 	int cancel_fd;
-	bool keep;	   /* the VM stays although the start failed */
-	struct wait guest; /* until the guest must be ready */
+	const struct err *err; /* why it failed, for what undoes */
+	bool keep;	       /* the VM stays although the start failed */
+	struct wait guest;     /* until the guest must be ready */
 
 	struct image_row image;
 	const struct disk_ops *disk_ops;
@@ -47,6 +48,24 @@ struct start {
 static struct ipc *netd(const struct start *s)
 {
 	return s->vms->services->netd;
+}
+
+/* ---- begin: the row says that it is being started ---- */
+
+static int do_begin(void *ctx, struct err *err)
+{
+	struct start *s = ctx;
+
+	return vm_save(s->vm, VM_STARTING, "", err);
+}
+
+static void undo_begin(void *ctx)
+{
+	struct start *s = ctx;
+	struct err err = ERR_INIT;
+
+	if (vm_save(s->vm, VM_STOPPED, s->err->code == ERR_cancelled ? "" : s->err->msg, &err) < 0)
+		log_error("VM %s: %s", s->vm->row.id.s, err.msg);
 }
 
 /* ---- check: all that can be known before anything is made ---- */
@@ -85,6 +104,9 @@ static int do_reserve(void *ctx, struct err *err)
 	const struct netd_vm_reserve_in in = { .vm = s->vm->row.id, .owner = s->vm->row.owner };
 	struct netd_vm_reserve_out out;
 
+	/* Its last end may have left it there. */
+	if (s->vm->unreleased && vm_release_host(s->vm, err) < 0)
+		return -1;
 	return netd_vm_reserve(netd(s), &in, &out, err);
 }
 
@@ -295,16 +317,44 @@ static int do_guest(void *ctx, struct err *err)
 
 /* ---- ready ---- */
 
+/* A VM that is kept is on the disk before anybody is told of it. */
+static int sync_disk(struct start *s, struct err *err)
+{
+	if (!s->how->make_disk || s->vm->row.auto_remove)
+		return 0;
+	return vm_dir_sync(s->vms, s->dir_fd, err);
+}
+
 static int do_ready(void *ctx, struct err *err)
 {
 	struct start *s = ctx;
 
-	if (vm_save(s->vm, VM_RUNNING, "", err) < 0)
+	if (sync_disk(s, err) < 0 || vm_save(s->vm, VM_RUNNING, "", err) < 0)
 		return -1;
 	return vm_watch_end(s->vm, err);
 }
 
+static int do_made(void *ctx, struct err *err)
+{
+	struct start *s = ctx;
+
+	return sync_disk(s, err) < 0 ? -1 : vm_save(s->vm, VM_STOPPED, "", err);
+}
+
 static const struct saga_step start_steps[] = {
+	{ "begin", do_begin, undo_begin },
+	{ "check", do_check, NULL },
+	{ "reserve", do_reserve, undo_reserve },
+	{ "disk", do_disk, undo_disk },
+	{ "network", do_network, NULL },
+	{ "launch", do_launch, NULL },
+	{ "copy", do_copy, NULL },
+	{ "guest", do_guest, NULL },
+	{ "ready", do_ready, NULL },
+};
+
+/* The row of a new VM says that already (vm_create.c). */
+static const struct saga_step create_steps[] = {
 	{ "check", do_check, NULL },
 	{ "reserve", do_reserve, undo_reserve },
 	{ "disk", do_disk, undo_disk },
@@ -320,7 +370,12 @@ static const struct saga_step disk_steps[] = {
 	{ "check", do_check, NULL },
 	{ "disk", do_disk, undo_disk },
 	{ "copy", do_copy, NULL },
+	{ "made", do_made, NULL },
 };
+
+static const struct saga start_saga = SAGA("vm.start", start_steps);
+static const struct saga create_saga = SAGA("vm.create", create_steps);
+static const struct saga disk_saga = SAGA("vm.make", disk_steps);
 
 static void on_step(void *ctx, const char *step, unsigned index, unsigned count)
 {
@@ -339,17 +394,17 @@ int vm_start_held(struct vm *vm, const struct vm_hold *hold, const struct vm_sta
 		.vms = vm->vms,
 		.how = how,
 		.cancel_fd = hold->cancel_fd,
+		.err = err,
 		.image_fd = -1,
 		.kernel = KERNEL_FILES_INIT,
 		.dir_fd = -1,
 		.disk = DISK_INIT,
 	};
-	int r;
+	const struct saga *saga = how->no_start	   ? &disk_saga
+				  : how->make_disk ? &create_saga
+						   : &start_saga;
+	int r = saga_run(saga, &s, s.cancel_fd, on_step, err);
 
-	if (how->no_start)
-		r = saga_run(disk_steps, ARRAY_SIZE(disk_steps), &s, s.cancel_fd, on_step, err);
-	else
-		r = saga_run(start_steps, ARRAY_SIZE(start_steps), &s, s.cancel_fd, on_step, err);
 	if (s.keep)
 		*ret_keep = true;
 	disk_close(&s.disk);

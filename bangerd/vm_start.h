@@ -8,13 +8,13 @@
 /* What a start is told, and tells. */
 struct vm_start_how {
 	bool make_disk; /* the VM is being created: it has no directory yet */
-	bool no_start;	/* make the disk only */
+	bool no_start;	/* make the disk only; then it is stopped */
 	saga_progress progress;
 	void *progress_ctx;
 };
 
 /*
- * Under the VM's own lock. On failure what was made is gone again, directory and disk included
+ * Under the VM's own lock: from stopped (or, with make_disk, creating) to running. On failure what was made is gone again, directory and disk included
  * when they were made here; with one exception: *ret_keep is set (else untouched) when all was well
  * but the guest, which did not get ready in time. Then the VM is whole, and stopped.
  */

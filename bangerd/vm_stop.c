@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bangerd/call.h"
+#include "bangerd/saga.h"
 #include "bangerd/vm_files.h"
 #include "bangerd/vm_guest.h"
 #include "bangerd/vm_pause.h"
@@ -149,68 +150,12 @@ int vm_release_host(struct vm *vm, struct err *err)
 	vm->vmm = (struct vmm)VMM_INIT;
 	pthread_mutex_unlock(&vm->vms->lock);
 	vmm_close(&old);
+	vm->unreleased = r < 0;
 	if (r < 0) {
 		log_error("VM %s: cannot be taken off the host: %s", vm->row.id.s, why.msg);
 		*err = why;
 	}
 	return r;
-}
-
-void vm_end(struct vm *vm, bool by_itself)
-{
-	char how[64], why[ERR_MSG_MAX] = "";
-	struct err err = ERR_INIT;
-
-	disconnect_console(vm);
-	reap(vm, how, sizeof(how));
-	if (by_itself && how[0]) {
-		describe_end(vm, how, !vm->row.auto_remove, why, sizeof(why));
-		log_warning("VM %s: %s", vm->row.id.s, why);
-	} else if (by_itself) {
-		log_info("VM %s '%s' powered off", vm->row.id.s, vm->row.name.s);
-	}
-	if (vm_release_host(vm, &err) < 0)
-		err = (struct err)ERR_INIT; /* logged; a start or delete tries again */
-	if (vm_save(vm, VM_STOPPED, why, &err) < 0)
-		log_error("VM %s: cannot save that it stopped: %s", vm->row.id.s, err.msg);
-}
-
-int vm_kill_held(struct vm *vm, struct err *err)
-{
-	const struct netd_vm_signal_in in = { .vm = vm->row.id, .signo = SIGKILL };
-	const struct wait w = wait_ms(-1, KILL_MS);
-	struct netd_vm_signal_out out;
-	struct err why = ERR_INIT;
-
-	if (!vm->vmm.ops)
-		return 0;
-	/* That it cannot be signalled any more is what is wanted. */
-	vm_unwatch(vm);
-	if (!pidfd_ended(vm->vmm.pidfd) &&
-		netd_vm_signal(vm->vms->services->netd, &in, &out, &why) < 0 &&
-		!pidfd_ended(vm->vmm.pidfd)) {
-		*err = why;
-		return -1;
-	}
-	if (wait_ready(vm->vmm.pidfd, POLLIN, &w, "the killed VMM", err) < 0)
-		return -1;
-	vm_end(vm, false);
-	return 0;
-}
-
-int vm_kill_silent(struct vm *vm, struct err *err)
-{
-	struct err why = *err, failed = ERR_INIT;
-
-	if (vm_kill_held(vm, &failed) < 0) {
-		log_error("VM %s: %s, and cannot be killed: %s", vm->row.id.s, why.msg, failed.msg);
-		return -1;
-	}
-	err_set(err, ERR_timeout, "%s: it is killed", why.msg);
-	log_error("VM %s: %s", vm->row.id.s, err->msg);
-	if (vm_save(vm, VM_STOPPED, err->msg, &failed) < 0)
-		log_error("VM %s: cannot save that it stopped: %s", vm->row.id.s, failed.msg);
-	return -1;
 }
 
 /* Ask the agent to shut the guest down; false when it does not even answer. */
@@ -232,7 +177,7 @@ static bool ask_guest(struct vm *vm, const struct wait *stop, struct err *err)
 	return false;
 }
 
-/* 0 when it ended by itself, 1 when it is to be killed. */
+/* 0 when it ended, or is to be killed. */
 static int power_off(struct vm *vm, const struct vm_hold *hold, uint64_t ms, struct err *err)
 {
 	const struct wait w = wait_ms(hold->cancel_fd, ms);
@@ -252,26 +197,32 @@ static int power_off(struct vm *vm, const struct vm_hold *hold, uint64_t ms, str
 	if (err->code == ERR_cancelled)
 		return -1;
 	/* QEMU writes out what it holds before it quits; one that cannot be asked is killed. */
-	if (vm->vmm.ops->quit(&vm->vmm, &quit, &why) == 0 &&
-		wait_ready(vm->vmm.pidfd, POLLIN, &quit, "the VMM", &why) == 0)
-		return 0;
-	return 1;
+	if (vm->vmm.ops->quit(&vm->vmm, &quit, &why) == 0)
+		(void)wait_ready(vm->vmm.pidfd, POLLIN, &quit, "the VMM", &why);
+	return 0;
 }
 
-int vm_stop_held(struct vm *vm, const struct vm_hold *hold, uint64_t timeout_ms, struct err *err)
-{
-	struct err why = ERR_INIT;
-	enum vm_state was;
-	int r;
+/* ---- the end, in steps: of one that ended by itself, is killed, or is asked to stop ---- */
 
-	if (!vm->vmm.ops)
-		return 0;
-	if (pidfd_ended(vm->vmm.pidfd)) {
-		vm_end(vm, true);
-		return 0;
-	}
+struct end {
+	struct vm *vm;
+	const struct vm_hold *hold;
+	uint64_t timeout_ms; /* for the guest to power off; 0: it is not asked */
+	enum vm_state was;
+	bool by_itself;
+	char why[ERR_MSG_MAX]; /* that is not as it should be */
+};
+
+/* The guest is asked to power off. What does not is the next step's. */
+static int do_shutdown(void *ctx, struct err *err)
+{
+	struct end *e = ctx;
+	struct vm *vm = e->vm;
+	struct err why = ERR_INIT;
+
 	/* Only a guest that runs can shut itself down. */
-	if (timeout_ms > 0 && vm_state(vm) == VM_PAUSED && vm_resume_held(vm, hold, &why) < 0) {
+	if (e->timeout_ms > 0 && vm_state(vm) == VM_PAUSED &&
+		vm_resume_held(vm, e->hold, &why) < 0) {
 		if (why.code == ERR_cancelled) {
 			*err = why;
 			return -1;
@@ -279,17 +230,145 @@ int vm_stop_held(struct vm *vm, const struct vm_hold *hold, uint64_t timeout_ms,
 		log_warning("VM %s: %s", vm->row.id.s, why.msg);
 	}
 	vm_unwatch(vm);
-	was = vm_state(vm);
-	r = power_off(vm, hold, timeout_ms, &why);
-	if (r == 0) {
-		vm_end(vm, false);
+	e->was = vm_state(vm);
+	return power_off(vm, e->hold, e->timeout_ms, err);
+}
+
+static int do_kill(void *ctx, struct err *err)
+{
+	struct end *e = ctx;
+	struct vm *vm = e->vm;
+	const struct netd_vm_signal_in in = { .vm = vm->row.id, .signo = SIGKILL };
+	const struct wait w = wait_ms(-1, KILL_MS);
+	struct netd_vm_signal_out out;
+	struct err why = ERR_INIT;
+
+	/* That it cannot be signalled any more is what is wanted. */
+	vm_unwatch(vm);
+	if (!pidfd_ended(vm->vmm.pidfd) &&
+		netd_vm_signal(vm->vms->services->netd, &in, &out, &why) < 0 &&
+		!pidfd_ended(vm->vmm.pidfd)) {
+		*err = why;
+		return -1;
+	}
+	return wait_ready(vm->vmm.pidfd, POLLIN, &w, "the killed VMM", err);
+}
+
+/* It runs on, as it did; or it is over, and as much of the rest is done as can be. */
+static void undo_end(void *ctx)
+{
+	struct end *e = ctx;
+	struct vm *vm = e->vm;
+	struct err err = ERR_INIT;
+
+	if (vm->vmm.ops && !pidfd_ended(vm->vmm.pidfd)) {
+		vm_set_state(vm, e->was);
+		if (vm_watch_end(vm, &err) < 0)
+			log_error("VM %s: %s", vm->row.id.s, err.msg);
+		return;
+	}
+	if (vm->vmm.ops && vm_release_host(vm, &err) < 0)
+		err = (struct err)ERR_INIT; /* logged; a start or delete tries again */
+	if (vm_save(vm, VM_STOPPED, e->why, &err) < 0)
+		log_error("VM %s: cannot save that it stopped: %s", vm->row.id.s, err.msg);
+}
+
+static int do_reap(void *ctx, struct err *err)
+{
+	struct end *e = ctx;
+	struct vm *vm = e->vm;
+	char how[64];
+
+	disconnect_console(vm);
+	reap(vm, how, sizeof(how));
+	if (e->by_itself && how[0]) {
+		describe_end(vm, how, !vm->row.auto_remove, e->why, sizeof(e->why));
+		log_warning("VM %s: %s", vm->row.id.s, e->why);
+	} else if (e->by_itself) {
+		log_info("VM %s '%s' powered off", vm->row.id.s, vm->row.name.s);
+	}
+	return 0;
+}
+
+static int do_release(void *ctx, struct err *err)
+{
+	struct end *e = ctx;
+
+	return vm_release_host(e->vm, err);
+}
+
+static int do_save(void *ctx, struct err *err)
+{
+	struct end *e = ctx;
+
+	return vm_save(e->vm, VM_STOPPED, e->why, err);
+}
+
+static const struct saga_step stop_steps[] = {
+	{ "shutdown", do_shutdown, undo_end },
+	{ "kill", do_kill, NULL },
+	{ "reap", do_reap, NULL },
+	{ "release", do_release, NULL },
+	{ "save", do_save, NULL },
+};
+
+static const struct saga_step kill_steps[] = {
+	{ "kill", do_kill, undo_end },
+	{ "reap", do_reap, NULL },
+	{ "release", do_release, NULL },
+	{ "save", do_save, NULL },
+};
+
+static const struct saga_step end_steps[] = {
+	{ "reap", do_reap, undo_end },
+	{ "release", do_release, NULL },
+	{ "save", do_save, NULL },
+};
+
+static const struct saga stop_saga = SAGA("vm.stop", stop_steps);
+static const struct saga kill_saga = SAGA("vm.kill", kill_steps);
+static const struct saga end_saga = SAGA("vm.end", end_steps);
+
+void vm_end(struct vm *vm)
+{
+	struct end e = { .vm = vm, .was = vm_state(vm), .by_itself = true };
+	struct err err = ERR_INIT;
+
+	if (saga_run(&end_saga, &e, -1, NULL, &err) < 0)
+		log_error("VM %s: its end: %s", vm->row.id.s, err.msg);
+}
+
+int vm_kill_held(struct vm *vm, struct err *err)
+{
+	struct end e = { .vm = vm, .was = vm_state(vm) };
+
+	return vm->vmm.ops ? saga_run(&kill_saga, &e, -1, NULL, err) : 0;
+}
+
+int vm_kill_silent(struct vm *vm, struct err *err)
+{
+	struct err why = *err, failed = ERR_INIT;
+
+	if (vm_kill_held(vm, &failed) < 0) {
+		log_error("VM %s: %s, and cannot be killed: %s", vm->row.id.s, why.msg, failed.msg);
+		return -1;
+	}
+	err_set(err, ERR_timeout, "%s: it is killed", why.msg);
+	log_error("VM %s: %s", vm->row.id.s, err->msg);
+	if (vm_save(vm, VM_STOPPED, err->msg, &failed) < 0)
+		log_error("VM %s: cannot save that it stopped: %s", vm->row.id.s, failed.msg);
+	return -1;
+}
+
+int vm_stop_held(struct vm *vm, const struct vm_hold *hold, uint64_t timeout_ms, struct err *err)
+{
+	struct end e = { .vm = vm, .hold = hold, .timeout_ms = timeout_ms, .was = vm_state(vm) };
+
+	if (!vm->vmm.ops)
+		return 0;
+	if (pidfd_ended(vm->vmm.pidfd)) {
+		vm_end(vm);
 		return 0;
 	}
-	if (r > 0)
-		return vm_kill_held(vm, err);
-	*err = why;
-	vm_set_state(vm, was);
-	if (vm_watch_end(vm, &why) < 0)
-		log_error("VM %s: %s", vm->row.id.s, why.msg);
-	return -1;
+	return saga_run(&stop_saga, &e, hold->cancel_fd, NULL, err);
 }

@@ -8,11 +8,10 @@
 bool vm_has_ended(struct vm *vm);
 
 /*
- * What the VMM left: reap it, take its network and jail away, save the state as stopped. With
- * `by_itself`, an end that was no power-off is a last_error, with what the VMM and the console
- * said.
+ * What a VMM that ended by itself left: reap it, take its network and jail away, save the state as
+ * stopped. An end that was no power-off is a last_error, with what the VMM and the console said.
  */
-void vm_end(struct vm *vm, bool by_itself);
+void vm_end(struct vm *vm);
 
 /* Why a VMM that should run does not, for an error's message. A VM that is not kept cannot be asked
  * for its console any more: what it ended with is in the message. */

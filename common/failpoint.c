@@ -13,6 +13,8 @@
 
 #define CRASHED 86 /* exit status */
 #define LOOK_MS 5
+#define STAY_MS 300 /* where nobody can cancel */
+#define NO_END	-2
 
 static const char *const names[] = {
 #define POINT(process, name, text) [failpoint_##name] = #process "/" #name,
@@ -40,21 +42,22 @@ static void note(const char *name)
 		str_copy(page->passed[i], FAILPOINT_NAME, name);
 }
 
-/* A stay: until the tests release it, or cancel_fd is readable. */
 static int stay(const char *name, int cancel_fd, struct err *err)
 {
 	struct pollfd p = { .fd = cancel_fd, .events = POLLIN };
 
-	while (!__atomic_load_n(&page->released, __ATOMIC_ACQUIRE)) {
+	for (int ms = 0; !__atomic_load_n(&page->released, __ATOMIC_ACQUIRE); ms += LOOK_MS) {
+		if (cancel_fd >= 0 && poll(&p, 1, LOOK_MS) > 0)
+			return err_set(err, ERR_cancelled, "cancelled at failpoint %s", name);
 		if (cancel_fd < 0)
 			nanosleep(&(struct timespec){ .tv_nsec = LOOK_MS * 1000000L }, NULL);
-		else if (poll(&p, 1, LOOK_MS) > 0)
-			return err_set(err, ERR_cancelled, "cancelled at failpoint %s", name);
+		if (cancel_fd == -1 && ms >= STAY_MS)
+			return err_set(err, ERR_timeout, "failpoint %s takes too long", name);
 	}
 	return 0;
 }
 
-int failpoint_pass_name(const char *name, int cancel_fd, struct err *err)
+static int pass(const char *name, int cancel_fd, struct err *err)
 {
 	if (!page)
 		return 0;
@@ -79,5 +82,10 @@ int failpoint_pass_name(const char *name, int cancel_fd, struct err *err)
 
 int failpoint_pass(enum failpoint point, struct err *err)
 {
-	return failpoint_pass_name(names[point], -1, err);
+	return pass(names[point], NO_END, err);
+}
+
+int failpoint_pass_name(const char *name, int cancel_fd, struct err *err)
+{
+	return pass(name, cancel_fd, err);
 }

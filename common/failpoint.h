@@ -52,7 +52,8 @@ void failpoint_init(void);
 /* 0, or what the page has for this place: -1 with err filled, the process's end, or a stay. */
 int failpoint_pass(enum failpoint point, struct err *err);
 
-/* The same for a place of that name, where cancel_fd (-1: none) ends a stay, with cancelled. */
+/* The same for a step of a saga: a stay there ends with cancelled once cancel_fd is readable;
+ * without one (-1) with timeout, as the waits that cannot be cancelled do. */
 int failpoint_pass_name(const char *name, int cancel_fd, struct err *err);
 
 #define FAILPOINT_INIT()      failpoint_init()

@@ -58,6 +58,7 @@ static const struct saga_step steps[] = {
 	{ "c", act_c, undo_c },
 	{ "d", act_d, NULL },
 };
+static const struct saga saga = SAGA("test", steps);
 
 static void on_step(void *ctx, const char *step, unsigned index, unsigned count)
 {
@@ -73,7 +74,7 @@ static void all_well(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(saga_run(steps, ARRAY_SIZE(steps), &t, -1, on_step, &err), 0);
+	assert_int_equal(saga_run(&saga, &t, -1, on_step, &err), 0);
 	assert_string_equal(t.text, "a1/4+a b2/4+b c3/4+c d4/4+d ");
 	assert_int_equal(err.code, ERR_none);
 }
@@ -84,7 +85,7 @@ static void the_failing_step_is_undone_too(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(saga_run(steps, ARRAY_SIZE(steps), &t, -1, NULL, &err), -1);
+	assert_int_equal(saga_run(&saga, &t, -1, NULL, &err), -1);
 	assert_string_equal(t.text, "+a +b +c -c -b -a ");
 	assert_int_equal(err.code, ERR_busy);
 	assert_string_equal(err.msg, "step c");
@@ -96,7 +97,7 @@ static void a_step_without_undo(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(saga_run(steps, ARRAY_SIZE(steps), &t, -1, NULL, &err), -1);
+	assert_int_equal(saga_run(&saga, &t, -1, NULL, &err), -1);
 	assert_string_equal(t.text, "+a +b +c +d -c -b -a ");
 }
 
@@ -107,7 +108,7 @@ static void cancelled_between_steps(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(saga_run(steps, ARRAY_SIZE(steps), &t, cancel, NULL, &err), -1);
+	assert_int_equal(saga_run(&saga, &t, cancel, NULL, &err), -1);
 	assert_string_equal(t.text, "+a +b -b -a ");
 	assert_int_equal(err.code, ERR_cancelled);
 }
@@ -119,7 +120,7 @@ static void cancelled_before_it_began(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(saga_run(steps, ARRAY_SIZE(steps), &t, cancel, NULL, &err), -1);
+	assert_int_equal(saga_run(&saga, &t, cancel, NULL, &err), -1);
 	assert_string_equal(t.text, "");
 	assert_int_equal(err.code, ERR_cancelled);
 }
