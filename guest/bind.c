@@ -16,23 +16,22 @@
 #define AT_RECURSIVE 0x8000
 #endif
 
-static int open_in_root(int root, const char *name, uint64_t flags)
+int bind_open(int root, const char *name, uint64_t flags)
 {
 	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC | flags,
+		.flags = O_CLOEXEC | flags,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 
 	return (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
 }
 
-/* The image simply has no such thing. */
-static bool is_absence(int e)
+bool bind_is_absence(int e)
 {
 	return e == ENOENT || e == ENOTDIR || e == ELOOP;
 }
 
-static int bind_onto(int tree, const char *source, unsigned flags, int target, struct err *err)
+int bind_onto(int tree, const char *source, unsigned flags, int target, struct err *err)
 {
 	_cleanup_fd_ int fd = open_tree(tree, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 
@@ -45,9 +44,9 @@ static int bind_onto(int tree, const char *source, unsigned flags, int target, s
 
 int bind_dir(int tree, int root, const char *name, struct err *err)
 {
-	_cleanup_fd_ int target = open_in_root(root, name, O_DIRECTORY | O_NOFOLLOW);
+	_cleanup_fd_ int target = bind_open(root, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
 
-	if (target < 0 && is_absence(errno))
+	if (target < 0 && bind_is_absence(errno))
 		return 0;
 	if (target < 0)
 		return err_sys(
@@ -58,11 +57,11 @@ int bind_dir(int tree, int root, const char *name, struct err *err)
 int bind_file(
 	int tree, const char *source, int root, const char *target, bool *ret_done, struct err *err)
 {
-	_cleanup_fd_ int fd = open_in_root(root, target, 0);
+	_cleanup_fd_ int fd = bind_open(root, target, O_PATH);
 	struct stat st;
 
 	*ret_done = false;
-	if (fd < 0 && is_absence(errno))
+	if (fd < 0 && bind_is_absence(errno))
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(

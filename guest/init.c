@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "guest/clock.h"
+#include "guest/disk.h"
 #include "guest/entropy.h"
 #include "guest/greet.h"
 #include "guest/handover.h"
@@ -27,6 +28,7 @@
 #include "guest/root.h"
 #include "guest/tree.h"
 #include "guest/uevent.h"
+#include "guest/work.h"
 
 #define DISK_TIMEOUT_MS 10000
 
@@ -47,10 +49,22 @@ static int arrive(struct greet *g, int *ret_uevents, struct err *err)
 	return greet_wait(g, err);
 }
 
+static int settle_work(int uevents, const char *user, struct err *err)
+{
+	static char disk[] = DISK_WORK;
+
+	if (!uevent_wait(uevents, disk_present, disk, DISK_TIMEOUT_MS))
+		return err_set(err, ERR_not_found, "the machine has no work disk");
+	if (work_mount(disk, user, err) < 0)
+		return err_wrap(err, "the work disk");
+	return 0;
+}
+
 /* Everything that the request asks for, up to a root that is ready to be entered. */
 static int settle(struct greet *g, int uevents, struct err *err)
 {
 	const struct agent_setup_in *in = &g->in;
+	static char root_disk[] = DISK_ROOT;
 
 	clock_advance(in->clock_ns);
 	entropy_add(g->tree, &in->seed);
@@ -64,9 +78,11 @@ static int settle(struct greet *g, int uevents, struct err *err)
 	/* The host had until the request to make the disk: not a byte of it was read before. */
 	if (modules_load(g->tree, "disk", err) < 0)
 		return -1;
-	if (!uevent_wait(uevents, root_disk_present, NULL, DISK_TIMEOUT_MS))
+	if (!uevent_wait(uevents, disk_present, root_disk, DISK_TIMEOUT_MS))
 		return err_set(err, ERR_not_found, "the machine has no disk");
-	if (root_mount(err) < 0 || root_bind(g->tree, err) < 0)
+	if (disk_mount(root_disk, ROOT_DIR, "root", err) < 0 ||
+		(in->work && settle_work(uevents, in->user.s, err) < 0) ||
+		root_bind(g->tree, err) < 0)
 		return -1;
 	return names_bind(g->tree, &in->hostname, in->address, in->dns1, in->dns2, err);
 }

@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-#include <stdbool.h>
-
 #include "common/err.h"
 
 /* The VM's root file system, on its way from a disk to "/". Nothing here writes a name into it. */
-#define ROOT_DIR  "/newroot"
-#define ROOT_DISK "/dev/vda"
-
-/* True once the disk is there; for uevent_wait(). */
-bool root_disk_present(void *ctx);
-
-/* Mount the disk (ext4, read-write) and grow the file system to the disk's size. */
-int root_mount(struct err *err);
+#define ROOT_DIR "/newroot"
 
 /*
  * Give the root what programs expect: /proc, /sys, /dev with /dev/pts and /dev/shm: binds of those

@@ -10,6 +10,7 @@
 
 #include "common/fd.h"
 #include "common/str.h"
+#include "guest/bind.h"
 
 #define FILE_MAX_BYTES ((size_t)4 << 20)
 /* (uid_t)-1 means "no change" to the kernel. */
@@ -187,13 +188,13 @@ int user_lookup(
 
 /* A file's text; NULL when the image has no such regular file. A FIFO or device in its place must
  * not hold us up. */
-static int read_file(const char *path, char **ret, struct err *err)
+static int read_file(int root, const char *path, char **ret, struct err *err)
 {
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	_cleanup_fd_ int fd = bind_open(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 
 	*ret = NULL;
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+	if (fd < 0 && bind_is_absence(errno))
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot read %s", path);
@@ -202,11 +203,21 @@ static int read_file(const char *path, char **ret, struct err *err)
 	return fd_read_text(fd, FILE_MAX_BYTES, ret, NULL, err);
 }
 
-int user_find(const char *spec, struct user *ret, struct err *err)
+int user_find_in(int root, const char *spec, struct user *ret, struct err *err)
 {
 	_cleanup_free_ char *passwd = NULL, *group = NULL;
 
-	if (read_file("/etc/passwd", &passwd, err) < 0 || read_file("/etc/group", &group, err) < 0)
+	if (read_file(root, "/etc/passwd", &passwd, err) < 0 ||
+		read_file(root, "/etc/group", &group, err) < 0)
 		return -1;
 	return user_lookup(spec, passwd, group, ret, err);
+}
+
+int user_find(const char *spec, struct user *ret, struct err *err)
+{
+	_cleanup_fd_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot open /");
+	return user_find_in(root, spec, ret, err);
 }

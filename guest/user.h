@@ -32,5 +32,6 @@ struct user {
 int user_lookup(
 	const char *spec, const char *passwd, const char *group, struct user *ret, struct err *err);
 
-/* The same with the files of this process's root. */
+/* The same with the files of the root that the fd is, or of this process's root. */
+int user_find_in(int root, const char *spec, struct user *ret, struct err *err);
 int user_find(const char *spec, struct user *ret, struct err *err);

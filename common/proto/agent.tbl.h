@@ -53,6 +53,8 @@ IN(strv, environment)
 IN(text, user)
 IN(text, directory)
 IN(text, stop_signal)
+/* The machine has a work disk: it is mounted on the home of `user` before anything runs. */
+IN(boolean, work)
 OUT(text, boot_id)
 OUT(u64, boot_us)
 OUT(main_state, main)
