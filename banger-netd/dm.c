@@ -15,11 +15,6 @@
 #define REQUEST_SIZE 4096
 #define LIST_MAX     (4 * 1024 * 1024)
 
-/* What the high half of a cookie says to the rules of libdevmapper (libdevmapper.h, DM_UDEV_*): no
- * rules of subsystems (2), of disks (4), or others (8); this event is the one that counts (0x40).
- * The low half is 0: nobody waits for udev. */
-#define UDEV_KEEP_OFF UINT32_C(0x004e0000)
-
 /* A request with room for its data behind it. */
 union request {
 	struct dm_ioctl head;
@@ -122,7 +117,6 @@ static int resume(const struct dm *dm, const char *name, bool read_only, struct 
 	union request r;
 
 	begin(&r, name);
-	r.head.event_nr = UDEV_KEEP_OFF;
 	if (read_only)
 		r.head.flags |= DM_READONLY_FLAG;
 	return ioctl(dm->control, DM_DEV_SUSPEND, &r) < 0 ? failed("start", name, err) : 0;
@@ -175,7 +169,6 @@ int dm_remove(const struct dm *dm, const char *name, struct err *err)
 		return found;
 	begin(&r, name);
 	r.head.flags = DM_DEFERRED_REMOVE;
-	r.head.event_nr = UDEV_KEEP_OFF;
 	if (ioctl(dm->control, DM_DEV_REMOVE, &r) < 0 && errno != ENXIO)
 		return failed("remove", name, err);
 	return 0;

@@ -45,7 +45,8 @@ int dm_open(uint32_t suite, struct dm *ret, struct err *err);
 void dm_close(struct dm *dm);
 
 /* Make a device. On failure there is none. Fails with
- * already_exists when there is one of that name. udev is told to keep off its content. */
+ * already_exists when there is one of that name. udev's event has no cookie: a cookie is waited for
+ * by nobody, and makes udev execute dmsetup twice. data/59-banger.rules keeps it off the content. */
 int dm_create(const struct dm *dm, const char *name, const struct dm_table *table, bool read_only,
 	dev_t *ret_dev, struct err *err);
 

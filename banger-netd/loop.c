@@ -34,7 +34,8 @@ static int try(int control, int file, bool read_only, int *ret_fd, struct err *e
 	if (number < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot get a loop device");
 	str_format(path, sizeof(path), "/dev/loop%d", number);
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	/* Nobody is told that a device changed which was not open for writing. */
+	fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return errno == ENXIO
 			       ? 1
