@@ -13,7 +13,8 @@
 #include "common/types.h"
 
 /* Make the disk of a VM: `image` is open for reading, `cow` (common/cow.h) for both; the size
- * is the disk's. *ret_fd is its node, O_RDWR. On failure nothing is left. */
+ * is the disk's. *ret_fd is its node, O_RDWR. On failure nothing is left. Fails with bad_input when
+ * `cow` is not what an earlier attach left. */
 int dm_disk_attach(const struct dm *dm, const vm_id *vm, int image, int cow, uint64_t size,
 	int *ret_fd, struct err *err);
 

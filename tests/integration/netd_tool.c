@@ -9,6 +9,8 @@
  *   status | reserve VM UID | tap VM SUBNET HOST MAC NAT [VMM] | launch VM VCPUS MIB ACCEL KERNEL
  *   INITRAMFS DISK | adopt VM | signal VM SIGNO | reap VM | release VM | next VM
  *   firecracker VM VCPUS MIB KERNEL INITRAMFS DISK | attach VM
+ *   disk VM SIZE IMAGE COW | usage VM
+ *   close VM          the disk's node, which this side holds from disk on
  *   await VM MS       wait until the pidfd of the VM (from launch or adopt) is readable
  *   raw HEX [FILE…]   send these bytes as a packet, with these files
  *   pid               of banger-netd
@@ -37,13 +39,15 @@
 #define WORDS_MAX 12
 #define VMS_MAX	  64
 
+struct tool_vm {
+	vm_id vm;
+	int pidfd, disk;
+};
+
 struct tool {
 	struct ipc *ch;
 	pid_t netd;
-	struct {
-		vm_id vm;
-		int pidfd;
-	} vms[VMS_MAX];
+	struct tool_vm vms[VMS_MAX];
 	size_t n_vms;
 	size_t n; /* words of the command */
 	char *w[WORDS_MAX];
@@ -173,23 +177,22 @@ static int do_tap(struct tool *t, struct err *err)
 	return 0;
 }
 
-static int *pidfd_of(struct tool *t, vm_id vm)
+static struct tool_vm *vm_of(struct tool *t, vm_id vm)
 {
 	for (size_t i = 0; i < t->n_vms; i++)
 		if (str_eq(t->vms[i].vm.s, vm.s))
-			return &t->vms[i].pidfd;
+			return &t->vms[i];
 	if (t->n_vms == VMS_MAX) {
 		fprintf(stderr, "netd-tool: too many VMs\n");
 		exit(1);
 	}
-	t->vms[t->n_vms].vm = vm;
-	t->vms[t->n_vms].pidfd = -1;
-	return &t->vms[t->n_vms++].pidfd;
+	t->vms[t->n_vms] = (struct tool_vm){ .vm = vm, .pidfd = -1, .disk = -1 };
+	return &t->vms[t->n_vms++];
 }
 
 static void keep_pidfd(struct tool *t, vm_id vm, int pidfd)
 {
-	int *p = pidfd_of(t, vm);
+	int *p = &vm_of(t, vm)->pidfd;
 
 	fd_closep(p);
 	*p = pidfd;
@@ -272,6 +275,52 @@ static int do_attach(struct tool *t, struct err *err)
 	return 0;
 }
 
+static int do_disk(struct tool *t, struct err *err)
+{
+	struct netd_disk_attach_in in = { .size = number(t, 2), .cow = -1 };
+	struct netd_disk_attach_out out;
+	int r;
+
+	if (t->n < 5)
+		return usage(t, err);
+	if (get_vm(t, 1, &in.vm, err) < 0 || open_file(t->w[3], &in.image, err) < 0)
+		return -1;
+	r = open_file(t->w[4], &in.cow, err);
+	if (r == 0)
+		r = netd_disk_attach(t->ch, &in, &out, err);
+	fd_closep(&in.image);
+	fd_closep(&in.cow);
+	if (r < 0)
+		return -1;
+	fd_closep(&vm_of(t, in.vm)->disk);
+	vm_of(t, in.vm)->disk = out.disk;
+	printf("ok fd=%d\n", out.disk);
+	return 0;
+}
+
+static int do_usage(struct tool *t, struct err *err)
+{
+	struct netd_disk_usage_in in;
+	struct netd_disk_usage_out out;
+
+	if (get_vm(t, 1, &in.vm, err) < 0 || netd_disk_usage(t->ch, &in, &out, err) < 0)
+		return -1;
+	printf("ok lost=%d used=%llu total=%llu\n", out.lost, (unsigned long long)out.used,
+		(unsigned long long)out.total);
+	return 0;
+}
+
+static int do_close(struct tool *t, struct err *err)
+{
+	vm_id vm;
+
+	if (get_vm(t, 1, &vm, err) < 0)
+		return -1;
+	fd_closep(&vm_of(t, vm)->disk);
+	puts("ok");
+	return 0;
+}
+
 static int do_adopt(struct tool *t, struct err *err)
 {
 	struct netd_vm_adopt_in in;
@@ -338,7 +387,7 @@ static int do_await(struct tool *t, struct err *err)
 
 	if (get_vm(t, 1, &vm, err) < 0)
 		return -1;
-	p.fd = *pidfd_of(t, vm);
+	p.fd = vm_of(t, vm)->pidfd;
 	if (p.fd < 0)
 		return err_set(err, ERR_not_found, "no pidfd of VM %s", vm.s);
 	printf("ok dead=%d\n", poll(&p, 1, (int)number(t, 2)) == 1);
@@ -399,6 +448,9 @@ static const struct {
 	{ "launch", do_launch },
 	{ "firecracker", do_firecracker },
 	{ "attach", do_attach },
+	{ "disk", do_disk },
+	{ "usage", do_usage },
+	{ "close", do_close },
 	{ "adopt", do_adopt },
 	{ "signal", do_signal },
 	{ "reap", do_reap },
