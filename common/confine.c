@@ -24,13 +24,14 @@ enum group {
 	GROUP__count
 };
 
-enum rule_kind { RULE_ALLOW, RULE_ALLOW_IF, RULE_ERRNO };
+enum rule_kind { RULE_ALLOW, RULE_ALLOW_IF, RULE_SOCKET, RULE_ERRNO };
 
 struct rule {
 	int nr;
 	enum rule_kind kind;
 	unsigned arg;
-	uint64_t mask, value; /* of RULE_ERRNO: value is the errno */
+	/* RULE_ERRNO: value is the errno; RULE_SOCKET: they are domain and type */
+	uint64_t mask, value;
 };
 
 /* Rules of all groups in the table's order; a group ends with nr == RULES_END. */
@@ -38,6 +39,7 @@ struct rule {
 static const struct rule rules[] = {
 #define CALL(name)			{ SCMP_SYS(name), RULE_ALLOW, 0, 0, 0 },
 #define CALL_IF(name, arg, mask, value) { SCMP_SYS(name), RULE_ALLOW_IF, arg, mask, value },
+#define CALL_SOCKET(domain, type)	{ SCMP_SYS(socket), RULE_SOCKET, 0, domain, type },
 #define CALL_ERRNO(name, errnum)	{ SCMP_SYS(name), RULE_ERRNO, 0, 0, errnum },
 #define END_GROUP(name)			{ RULES_END, RULE_ALLOW, 0, 0, 0 },
 #include "common/proto/syscalls.tbl.h"
@@ -149,8 +151,11 @@ static int add_rule(scmp_filter_ctx ctx, enum confine_profile profile, const str
 
 	if (r->nr < 0) /* the architecture does not have it */
 		return 0;
-	if (r->kind == RULE_ALLOW_IF && allowed_plainly(profile, r->nr))
+	if ((r->kind == RULE_ALLOW_IF || r->kind == RULE_SOCKET) && allowed_plainly(profile, r->nr))
 		return 0;
+	if (r->kind == RULE_SOCKET)
+		return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, r->nr, 2,
+			SCMP_A0(SCMP_CMP_EQ, r->mask), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, r->value));
 	if (r->kind == RULE_ALLOW_IF)
 		return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, r->nr, 1, &cmp);
 	if (r->kind == RULE_ERRNO)
@@ -243,7 +248,7 @@ int confine_apply(const struct confine *c, struct err *err)
 		return -1;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot set no_new_privs");
-	if (c->landlock && landlock_restrict(c->paths, c->n_paths, &abi, err) < 0)
+	if (c->landlock && landlock_restrict(c->paths, c->n_paths, c->network, &abi, err) < 0)
 		return -1;
 	return apply_seccomp(c->profile, c->mode, err);
 }

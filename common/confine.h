@@ -49,6 +49,7 @@ struct confine {
 	const struct confine_path *paths;
 	size_t n_paths;
 	_Bool landlock;
+	_Bool network; /* Landlock leaves TCP alone; else there is none */
 	const struct confine_rlimit *rlimits;
 	size_t n_rlimits;
 };

@@ -82,7 +82,8 @@ static int add_path(int ruleset, const struct confine_path *p, uint64_t handled,
 	return 0;
 }
 
-int landlock_restrict(const struct confine_path *paths, size_t n, int *ret_abi, struct err *err)
+int landlock_restrict(
+	const struct confine_path *paths, size_t n, bool network, int *ret_abi, struct err *err)
 {
 	struct ruleset_attr attr = { 0 };
 	_cleanup_fd_ int ruleset = -1;
@@ -95,7 +96,7 @@ int landlock_restrict(const struct confine_path *paths, size_t n, int *ret_abi, 
 	if (abi < 0)
 		return err_sys(err, ERR_operation_failed, errno, "Landlock: no version");
 	attr.fs = handled_rights((int)abi);
-	attr.net = abi >= 4 ? RIGHTS_TCP : 0;
+	attr.net = abi >= 4 && !network ? RIGHTS_TCP : 0;
 	ruleset = (int)syscall(
 		SYS_landlock_create_ruleset, &attr, abi >= 4 ? sizeof(attr) : sizeof(attr.fs), 0);
 	if (ruleset < 0)

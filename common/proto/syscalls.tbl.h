@@ -1,8 +1,9 @@
 /*
  * What each process may ask of the kernel once it is confined.
- *   GROUP(name) CALL(syscall)… CALL_IF(syscall, arg, mask, value)… CALL_ERRNO(syscall, errno)… END_GROUP(name)
+ *   GROUP(name) CALL(syscall)… CALL_IF(syscall, arg, mask, value)… CALL_SOCKET(…)… CALL_ERRNO(syscall, errno)… END_GROUP(name)
  *   PROFILE(name) USE(group)… END_PROFILE(name)
  * CALL_IF allows the call when (argument & mask) == value; several for one call are alternatives.
+ * CALL_SOCKET(domain, type) allows socket() of these two (with flags or without).
  * CALL_ERRNO makes the call fail quietly. Everything else dies (mode kill) or is logged (mode log).
  * DENY(syscall) lines make the deny-list `launch`. VMMs have more besides, each its list:
  * `firecracker` of the DENY_VMM(syscall) lines, `qemu` of these and the DENY_QEMU(syscall) lines.
@@ -16,6 +17,9 @@
 #endif
 #ifndef CALL_IF
 #define CALL_IF(name, arg, mask, value)
+#endif
+#ifndef CALL_SOCKET
+#define CALL_SOCKET(domain, type)
 #endif
 #ifndef CALL_ERRNO
 #define CALL_ERRNO(name, errnum)
@@ -198,6 +202,41 @@ CALL(landlock_restrict_self)
 CALL(seccomp)
 END_GROUP(imaged_own)
 
+/* The same, of fetchers. */
+PROFILE(fetch_server)
+USE(base)
+USE(threads)
+USE(file_names)
+USE(worker_own)
+USE(imaged_own)
+USE(fetch_own)
+END_PROFILE(fetch_server)
+
+/* A resolver and connections over TCP. */
+GROUP(fetch_own)
+CALL_SOCKET(AF_INET, SOCK_STREAM)
+CALL_SOCKET(AF_INET, SOCK_DGRAM)
+CALL_SOCKET(AF_INET6, SOCK_STREAM)
+CALL_SOCKET(AF_INET6, SOCK_DGRAM)
+CALL_IF(socket, 0, ~0ULL, AF_UNIX)
+CALL_IF(socket, 0, ~0ULL, AF_NETLINK)
+CALL_IF(socketpair, 0, ~0ULL, AF_UNIX)
+CALL(connect)
+CALL(bind)
+CALL(getsockname)
+CALL(getpeername)
+CALL(setsockopt)
+CALL(sendto)
+CALL(sendmmsg)
+CALL(recvfrom)
+CALL(shutdown)
+CALL(pipe2)
+CALL(ppoll)
+CALL(uname)
+CALL_IF(ioctl, 1, ~0ULL, FIONREAD)
+CALL_IF(ioctl, 1, ~0ULL, FIONBIO)
+END_GROUP(fetch_own)
+
 PROFILE(worker)
 USE(base)
 USE(threads)
@@ -336,6 +375,7 @@ DENY_QEMU(bind)
 #undef GROUP
 #undef CALL
 #undef CALL_IF
+#undef CALL_SOCKET
 #undef CALL_ERRNO
 #undef END_GROUP
 #undef PROFILE
