@@ -145,11 +145,11 @@ static int is_good(int fd, const digest *d, uint64_t size, struct err *err)
 
 	if (fstat(fd, &st) < 0)
 		return cache_failed(err, errno, "look at", d->s);
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
+	if (!S_ISREG(st.st_mode) || (size != CACHE_ANY_SIZE && (uint64_t)st.st_size != size))
 		return 0;
 	if (hash_init(&h, d, err) < 0)
 		return -1;
-	r = hash_file(&h, fd, size, d->s, &why);
+	r = hash_file(&h, fd, (uint64_t)st.st_size, d->s, &why);
 	if (r == 0)
 		r = hash_digest(&h, &got, &why);
 	hash_finish(&h);

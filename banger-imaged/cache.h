@@ -29,6 +29,8 @@ struct cache_writer;
 int cache_open(int dirfd, struct cache **ret, struct err *err);
 void cache_close(struct cache *c); /* NULL is allowed; writers are gone by then, fds stay good */
 
+#define CACHE_ANY_SIZE UINT64_MAX /* of a lookup: it is not known */
+
 /* A whole blob, read-only, its digest computed just now; the fd becomes the caller's. not_found
  * when it is not there. One of another size or digest is removed, and not there. */
 int cache_lookup(struct cache *c, const digest *d, uint64_t size, int *ret_fd, struct err *err);

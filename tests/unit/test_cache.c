@@ -225,6 +225,7 @@ static void test_fetch_and_find(void **state)
 	struct fixture *f = *state;
 	struct cache *c = open_cache(f);
 	struct err err = ERR_INIT;
+	int fd = -1;
 
 	assert_not_there(f, c);
 	assert_int_equal(usage(c).blobs, 0);
@@ -232,6 +233,9 @@ static void test_fetch_and_find(void **state)
 	assert_whole(f, c);
 	assert_int_equal(usage(c).blobs, 1);
 	assert_int_equal(usage(c).bytes, SIZE);
+	assert_int_equal(cache_lookup(c, &f->digest, CACHE_ANY_SIZE, &fd, &err), 0);
+	assert_true(is_whole_fd(fd, f));
+	close(fd);
 	assert_int_equal(fetch(f, c, &err), 0); /* found */
 	assert_int_equal(usage(c).blobs, 1);
 	cache_close(c);
