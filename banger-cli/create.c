@@ -75,7 +75,10 @@ void create_describe(const struct plan *plan, char *buf, size_t cap)
 	append(buf, cap, ", vCPUs %s", m->vcpus ? number : "by default");
 	append(buf, cap, ", memory %s",
 		m->memory ? text_size((unsigned long long)m->memory << 20, size) : "by default");
-	append(buf, cap, ", disk %s", m->disk_size ? text_size(m->disk_size, size) : "by default");
+	append(buf, cap, ", work disk %s",
+		m->disk_size ? text_size(m->disk_size, size) : "by default");
+	append(buf, cap, ", root disk %s",
+		m->system_overlay_size ? text_size(m->system_overlay_size, size) : "by default");
 	append(buf, cap, ", NAT %s", m->nat ? "on" : "off");
 	if (m->accel != accel_auto)
 		append(buf, cap, ", acceleration %s", accel_to_name(m->accel));
@@ -123,6 +126,7 @@ static struct json_object *begin_params(const struct plan *plan, struct err *err
 	params_number(&p, "vcpus", m->vcpus);
 	params_number(&p, "memory_mib", m->memory);
 	params_number(&p, "disk_size", m->disk_size);
+	params_number(&p, "system_overlay_size", m->system_overlay_size);
 	params_flag(&p, "nat", m->nat);
 	params_flag(&p, "no_start", plan->no_start);
 	params_flag(&p, "auto_remove", plan->auto_remove);

@@ -2,7 +2,9 @@
 #include "bangerd/disk.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "common/fd.h"
 #include "common/str.h"
@@ -31,6 +33,23 @@ int disk_choose(enum disk_kind configured, bool have_dm, enum disk_kind *ret, st
 		configured = have_dm ? disk_kind_dm : disk_kind_clone;
 	*ret = configured;
 	return 0;
+}
+
+int disk_unlink(const struct disk_place *place, const char *name, struct err *err)
+{
+	if (unlinkat(place->dirfd, name, 0) < 0 && errno != ENOENT)
+		return err_sys(err, ERR_operation_failed, errno, "cannot remove the disk of VM %s",
+			place->vm.s);
+	return 0;
+}
+
+int disk_stretch(int fd, uint64_t size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	return (uint64_t)st.st_size < size ? ftruncate(fd, (off_t)size) : 0;
 }
 
 void disk_close(struct disk *disk)

@@ -41,8 +41,10 @@ struct disk_ops {
 	/* Make its files, which must not exist. Takes `image`, which nobody else may seek. On
 	 * failure they may be left. */
 	int (*make)(const struct disk_place *place, int image, struct disk *ret, struct err *err);
+	/* Remove its files; none is fine. */
+	int (*remove)(const struct disk_place *place, struct err *err);
 	/* A disk that is made, now or earlier (`disk` is DISK_INIT, or holds the image when the
-	 * disk is on it): disk->fd. */
+	 * disk is on it): disk->fd. One that is smaller than its place says is made larger. */
 	int (*attach)(const struct disk_place *place, struct disk *disk, struct err *err);
 	/* Copy what is left; no_space when the host is full. Ends with cancelled soon after
 	 * cancel_fd (-1: none) is readable. */
@@ -70,6 +72,11 @@ int disk_choose(enum disk_kind configured, bool have_dm, enum disk_kind *ret, st
 
 /* Close what it holds; may be called again. */
 void disk_close(struct disk *disk);
+
+/* For the kinds of disks: a file of the place goes, none is fine; a file is made as large as it is
+ * to be, if it is smaller (0, or -1 with errno). */
+int disk_unlink(const struct disk_place *place, const char *name, struct err *err);
+int disk_stretch(int fd, uint64_t size);
 
 /* Fails with no_space unless `wanted` bytes can be written below dirfd and `keep` bytes stay free.
  */

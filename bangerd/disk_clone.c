@@ -151,14 +151,22 @@ fail:
 	return -1;
 }
 
+static int clone_remove(const struct disk_place *place, struct err *err)
+{
+	return disk_unlink(place, FILE_NAME, err);
+}
+
 static int clone_attach(const struct disk_place *place, struct disk *d, struct err *err)
 {
+	_cleanup_fd_ int fd = -1;
+
 	if (d->fd >= 0) /* just made */
 		return 0;
-	d->fd = openat(place->dirfd, FILE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	if (d->fd < 0)
+	fd = openat(place->dirfd, FILE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || disk_stretch(fd, place->size) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot open the disk of VM %s",
 			place->vm.s);
+	d->fd = TAKE_FD(fd);
 	d->size = place->size;
 	return 0;
 }
@@ -182,6 +190,7 @@ const struct disk_ops disk_clone = {
 	.kind = disk_kind_clone,
 	.cost = clone_cost,
 	.make = clone_make,
+	.remove = clone_remove,
 	.attach = clone_attach,
 	.finish = clone_finish,
 };

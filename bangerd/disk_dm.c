@@ -33,6 +33,11 @@ static int dm_make(const struct disk_place *place, int image, struct disk *ret, 
 	return 0;
 }
 
+static int dm_remove(const struct disk_place *place, struct err *err)
+{
+	return disk_unlink(place, FILE_NAME, err);
+}
+
 static int dm_attach(const struct disk_place *place, struct disk *d, struct err *err)
 {
 	_cleanup_fd_ int cow = openat(place->dirfd, FILE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
@@ -41,7 +46,7 @@ static int dm_attach(const struct disk_place *place, struct disk *d, struct err 
 	};
 	struct netd_disk_attach_out out;
 
-	if (cow < 0)
+	if (cow < 0 || disk_stretch(cow, cow_size(place->size)) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot open the disk of VM %s",
 			place->vm.s);
 	if (netd_disk_attach(place->netd, &in, &out, err) < 0)
@@ -62,6 +67,7 @@ const struct disk_ops disk_dm = {
 	.on_image = true,
 	.cost = dm_cost,
 	.make = dm_make,
+	.remove = dm_remove,
 	.attach = dm_attach,
 	.finish = dm_finish,
 };

@@ -86,6 +86,10 @@ const char *const store_schema_steps[] = {
 	/* Why the daemon paused it, and whether its disk is lost. */
 	"ALTER TABLE vm ADD COLUMN paused_why TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE vm ADD COLUMN disk_lost INTEGER NOT NULL DEFAULT 0;",
+
+	/* Its work disk, and whether its root disk is to be made anew. */
+	"ALTER TABLE vm ADD COLUMN work_size INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE vm ADD COLUMN remake INTEGER NOT NULL DEFAULT 0;",
 };
 
 const int store_schema_version = ARRAY_SIZE(store_schema_steps);

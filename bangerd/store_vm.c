@@ -9,7 +9,8 @@
 #define COLUMNS                                                                                    \
 	"id, name, owner, image_id, kernel_id, vcpus, memory_mib, disk_size, nat, auto_remove, "   \
 	"accel, mode, argv, env, user, directory, subnet, host, mac, state, last_error, boot_id, " \
-	"started_at, created_at, vmm, vmm_why, disk, paused_why, disk_lost"
+	"started_at, created_at, vmm, vmm_why, disk, paused_why, disk_lost, "                      \
+	"work_size, remake"
 
 static const char *const state_names[VM_STATE__count] = {
 	[VM_STOPPED] = "stopped",
@@ -38,7 +39,7 @@ int store_vm_insert(struct store *s, const struct vm_row *r, struct err *err)
 
 	if (query_begin(&q, s, STORE_WRITE,
 		    "INSERT INTO vm (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,"
-		    "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		    "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 		    err) < 0)
 		return -1;
 	query_text(&q, 1, r->id.s);
@@ -70,6 +71,8 @@ int store_vm_insert(struct store *s, const struct vm_row *r, struct err *err)
 	query_int(&q, 27, r->disk);
 	query_text(&q, 28, r->paused_why.s);
 	query_int(&q, 29, r->disk_lost);
+	query_int(&q, 30, (int64_t)r->work_size);
+	query_int(&q, 31, r->remake);
 	return query_run(&q, err);
 }
 
@@ -89,7 +92,7 @@ static int save_state(struct store *s, const struct vm_row *r, struct err *err)
 
 	if (query_begin(&q, s, STORE_WRITE,
 		    "UPDATE vm SET state = ?, last_error = ?, boot_id = ?, started_at = ?, "
-		    "vmm_why = ?, paused_why = ?, disk_lost = ? WHERE id = ?",
+		    "vmm_why = ?, paused_why = ?, disk_lost = ?, remake = ? WHERE id = ?",
 		    err) < 0)
 		return -1;
 	query_text(&q, 1, vm_state_name(r->state));
@@ -99,7 +102,8 @@ static int save_state(struct store *s, const struct vm_row *r, struct err *err)
 	query_text(&q, 5, r->vmm_why.s);
 	query_text(&q, 6, r->paused_why.s);
 	query_int(&q, 7, r->disk_lost);
-	query_text(&q, 8, r->id.s);
+	query_int(&q, 8, r->remake);
+	query_text(&q, 9, r->id.s);
 	return query_run(&q, err);
 }
 
@@ -156,6 +160,8 @@ static int read_numbers(struct query *q, struct vm_row *r, struct err *err)
 		(disk != disk_kind_dm && disk != disk_kind_clone))
 		return damaged(r, "kind", err);
 	r->disk_lost = query_col_int(q, 28) != 0;
+	r->work_size = (uint64_t)query_col_int(q, 29);
+	r->remake = query_col_int(q, 30) != 0;
 	r->accel = (enum accel)accel;
 	r->mode = (enum guest_mode)mode;
 	r->vmm = (enum vmm_kind)vmm;
@@ -187,8 +193,8 @@ static int read_texts(struct query *q, struct vm_row *r, struct err *err)
 		{ 21, r->boot_id.s, sizeof(r->boot_id.s) },
 		{ 25, r->vmm_why.s, sizeof(r->vmm_why.s) },
 		{ 27, r->paused_why.s, sizeof(r->paused_why.s) },
-		{ 29, r->image_name.s, sizeof(r->image_name.s) },
-		{ 30, r->kernel_name.s, sizeof(r->kernel_name.s) },
+		{ 31, r->image_name.s, sizeof(r->image_name.s) },
+		{ 32, r->kernel_name.s, sizeof(r->kernel_name.s) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)

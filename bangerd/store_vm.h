@@ -29,7 +29,9 @@ struct vm_row {
 	ref_name image_name, kernel_name; /* of those rows: read, not written */
 	uint8_t vcpus;
 	uint32_t memory_mib;
-	uint64_t disk_size;
+	uint64_t disk_size;  /* of the root disk, bytes */
+	uint64_t work_size;  /* of the work disk, bytes; 0: none */
+	bool remake;	     /* its root disk is to be made of its image anew, by the next start */
 	enum disk_kind disk; /* as it was made: never auto */
 	bool nat, auto_remove;
 	enum vmm_kind vmm; /* as asked for */
@@ -43,8 +45,8 @@ struct vm_row {
 	enum vm_state state;
 	text last_error, boot_id, vmm_why; /* of the last start */
 	text paused_why;		   /* by the daemon itself; "": by a user, or not paused */
-	bool disk_lost;			   /* its root disk cannot be read any more (disk_watch.h) */
-	int64_t started_at, created_at;	   /* seconds since the epoch; 0: never */
+	bool disk_lost;			/* its root disk cannot be read any more (disk_watch.h) */
+	int64_t started_at, created_at; /* seconds since the epoch; 0: never */
 };
 
 void vm_row_finish(struct vm_row *r); /* for _cleanup_; harmless on a zeroed one */
@@ -54,8 +56,8 @@ int store_vm_insert(struct store *s, const struct vm_row *r, struct err *err);
 /* Inside a transaction; none is fine. */
 int store_vm_delete(struct store *s, const vm_id *id, struct err *err);
 
-/* A transaction of its own: the row's state, last_error, boot_id, vmm_why, started_at, paused_why
- * and disk_lost. */
+/* A transaction of its own: the row's state, last_error, boot_id, vmm_why, started_at, paused_why,
+ * disk_lost and remake. */
 int store_vm_save_state(struct store *s, const struct vm_row *r, struct err *err);
 
 /* Call `each` with every VM, oldest first, until it returns non-zero, which is returned (-1: it

@@ -87,5 +87,5 @@ enum vm_state vm_state(struct vm *vm);
 /* Set the state in memory. */
 void vm_set_state(struct vm *vm, enum vm_state state);
 /* Set state, last_error ("" for none), and save them. In another state than paused there is no
- * paused_why. */
+ * paused_why; and a VM that runs has a root disk, which is not to be made any more. */
 int vm_save(struct vm *vm, enum vm_state state, const char *last_error, struct err *err);

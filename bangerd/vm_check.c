@@ -7,10 +7,13 @@
 #include "bangerd/call.h"
 #include "bangerd/disk.h"
 #include "bangerd/host.h"
+#include "bangerd/work_disk.h"
+#include "common/cow.h"
 #include "common/fd.h"
 #include "common/settings.h"
 #include "common/str.h"
 
+#define DISK_STEP  4096 /* a disk is whole blocks of its file system */
 #define VCPUS_MAX  4
 #define MEMORY_MAX 8192 /* MiB */
 #define MEMORY_MIN 256
@@ -97,6 +100,32 @@ int vm_choose(const struct vms *vms, enum vmm_kind asked, enum accel accel, stru
 	};
 
 	return host_choose(vms->services->host, &wish, ret, err);
+}
+
+static uint64_t whole_blocks(uint64_t size)
+{
+	return (size + DISK_STEP - 1) / DISK_STEP * DISK_STEP;
+}
+
+int vm_size_disks(
+	struct vm_row *row, uint64_t asked, uint64_t usual, uint64_t image_size, struct err *err)
+{
+	uint64_t size = asked ? asked : usual;
+
+	if (asked && asked < image_size)
+		return err_set(err, ERR_bad_request,
+			"the root disk must be at least as large as the image, %llu MiB "
+			"(--system-overlay-size)",
+			(unsigned long long)((image_size + (1 << 20) - 1) >> 20));
+	if (size > COW_DISK_MAX)
+		return err_set(err, ERR_bad_request,
+			"the root disk must not be larger than %llu TiB (--system-overlay-size)",
+			(unsigned long long)(COW_DISK_MAX >> 40));
+	if (row->work_size > 0 && work_disk_check(row->work_size, err) < 0)
+		return -1;
+	row->disk_size = whole_blocks(size > image_size ? size : image_size);
+	row->work_size = whole_blocks(row->work_size);
+	return 0;
 }
 
 int vm_check(struct vms *vms, const struct vm_row *row, int image, struct vmm_choice *ret,

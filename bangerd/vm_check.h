@@ -12,6 +12,12 @@ uint32_t vm_default_memory_mib(uint64_t host_mib);
 bool vm_parse_meminfo(const char *meminfo, uint64_t *ret_total, uint64_t *ret_available);
 int vm_host_memory(struct vms *vms, uint64_t *ret_total, uint64_t *ret_available, struct err *err);
 
+/* Sizes of disks as a VM can have them, whole blocks of a file system: row->work_size, which is as
+ * wished; and row->disk_size, from what was asked for (0: `usual`, and at least the image's). Fails
+ * with bad_request. */
+int vm_size_disks(
+	struct vm_row *row, uint64_t asked, uint64_t usual, uint64_t image_size, struct err *err);
+
 /* The VMM for a VM that asks so on this host: what it asks for, else what is configured, else the
  * best. */
 int vm_choose(const struct vms *vms, enum vmm_kind asked, enum accel accel, struct vmm_choice *ret,

@@ -26,7 +26,6 @@
 #include "common/str.h"
 
 #define NAME_TRIES 100
-#define DISK_STEP  4096 /* a disk is whole blocks of its file system */
 
 /* A creation at work. */
 struct creation {
@@ -42,20 +41,16 @@ static int fill_resources(struct vms *vms, const struct rpc_vm_create_begin_in *
 	const struct image_row *image, struct vm_row *row, struct err *err)
 {
 	const struct settings *settings = vms->services->settings;
-	uint64_t total, available, size;
+	uint64_t total, available;
 
 	if (vm_host_memory(vms, &total, &available, err) < 0)
 		return -1;
 	row->vcpus = in->vcpus ? in->vcpus : vm_default_vcpus(sysconf(_SC_NPROCESSORS_ONLN));
 	row->memory_mib = in->memory_mib ? in->memory_mib : vm_default_memory_mib(total);
-	size = in->disk_size ? in->disk_size : settings->image_disk_size;
-	if (in->disk_size && in->disk_size < image->size)
-		return err_set(err, ERR_bad_request,
-			"the disk must be at least as large as the image, %llu MiB",
-			(unsigned long long)((image->size + (1 << 20) - 1) >> 20));
-	if (size < image->size)
-		size = image->size;
-	row->disk_size = (size + DISK_STEP - 1) / DISK_STEP * DISK_STEP;
+	row->work_size = in->disk_size ? in->disk_size : settings->image_work_size;
+	if (vm_size_disks(row, in->system_overlay_size, settings->image_system_overlay_size,
+		    image->size, err) < 0)
+		return -1;
 	if (disk_choose(
 		    settings->image_disk, vms->services->host->status.have_dm, &row->disk, err) < 0)
 		return -1;

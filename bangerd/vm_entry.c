@@ -32,6 +32,7 @@ int vm_entry(const struct vm_row *row, const struct image_row *image, struct age
 	ret->user = row->user.s[0] ? row->user : image->user;
 	ret->directory = row->directory.s[0] ? row->directory : image->directory;
 	ret->stop_signal = image->stop_signal;
+	ret->work = row->work_size > 0;
 	ret->mode = row->mode == guest_mode_auto && row->argv.count > 0 ? guest_mode_command
 									: row->mode;
 	*ret_text = joined;

@@ -49,7 +49,8 @@ static void put_short(struct reply *r, const struct vm *vm)
 	reply_string(r, "ip", ipv4_format(address_of(vm, row->host), buf));
 	reply_int(r, "vcpu", row->vcpus);
 	reply_int(r, "memory_mib", row->memory_mib);
-	reply_int(r, "disk_size", (int64_t)row->disk_size);
+	reply_int(r, "disk_size", (int64_t)row->work_size);
+	reply_int(r, "system_overlay_size", (int64_t)row->disk_size);
 	reply_string(r, "disk", disk_kind_to_name(row->disk));
 	reply_bool(r, "nat", row->nat);
 	put_vmm(r, vm);

@@ -18,6 +18,7 @@
 #include "bangerd/vm_files.h"
 #include "bangerd/vm_stop.h"
 #include "bangerd/vm_watch.h"
+#include "bangerd/work_disk.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proto_netd.h"
@@ -42,8 +43,15 @@ struct start {
 	const struct vmm_ops *ops;
 	int dir_fd;
 	struct disk disk;
+	struct work_disk work;
 	struct netd_tap_create_out net;
 };
+
+/* Its root disk is made of its image now. */
+static bool makes_disk(const struct start *s)
+{
+	return s->how->make_disk || s->vm->row.remake;
+}
 
 static struct ipc *netd(const struct start *s)
 {
@@ -79,13 +87,13 @@ static int do_check(void *ctx, struct err *err)
 	if (store_image_get(services->store, STORE_READ, &row->image_id, &s->image, err) < 0)
 		return -1;
 	s->disk_ops = disk_ops_of(row->disk);
-	if ((s->how->make_disk || s->disk_ops->on_image) &&
+	if ((makes_disk(s) || s->disk_ops->on_image) &&
 		images_open(services->images, &row->image_id, &s->image_fd, err) < 0)
 		return -1;
 	if (!s->how->no_start &&
 		kernels_open(services->kernels, &row->kernel_id, s->cancel_fd, &s->kernel, err) < 0)
 		return -1;
-	if (vm_check(s->vms, row, s->how->make_disk ? s->image_fd : -1, &s->choice, err) < 0)
+	if (vm_check(s->vms, row, makes_disk(s) ? s->image_fd : -1, &s->choice, err) < 0)
 		return -1;
 	s->ops = vmm_ops_of(s->choice.kind);
 	if (s->choice.warn)
@@ -121,11 +129,20 @@ static void undo_reserve(void *ctx)
 
 /* ---- disk: its head, which is all that the booting kernel looks at ---- */
 
-static int make_disk(struct start *s, struct disk_place *place, struct err *err)
+static int open_dir(struct start *s, struct disk_place *place, struct err *err)
 {
-	if (vm_dir_make(s->vms, &place->vm, &s->dir_fd, err) < 0)
+	if ((s->how->make_disk ? vm_dir_make : vm_dir_open)(s->vms, &place->vm, &s->dir_fd, err) <
+		0)
 		return -1;
 	place->dirfd = s->dir_fd;
+	return 0;
+}
+
+/* The one of an earlier image is gone first: a crash in between leaves it to be made. */
+static int make_disk(struct start *s, const struct disk_place *place, struct err *err)
+{
+	if (!s->how->make_disk && s->disk_ops->remove(place, err) < 0)
+		return -1;
 	return s->disk_ops->make(place, TAKE_FD(s->image_fd), &s->disk, err);
 }
 
@@ -138,15 +155,12 @@ static int do_disk(void *ctx, struct err *err)
 		.vm = row->id, .dirfd = -1, .size = row->disk_size, .netd = netd(s)
 	};
 
-	if (s->how->make_disk) {
-		if (make_disk(s, &place, err) < 0)
-			return -1;
-	} else {
-		if (vm_dir_open(s->vms, &row->id, &s->dir_fd, err) < 0)
-			return -1;
-		place.dirfd = s->dir_fd;
+	if (open_dir(s, &place, err) < 0)
+		return -1;
+	if (!makes_disk(s))
 		s->disk.image = TAKE_FD(s->image_fd);
-	}
+	else if (make_disk(s, &place, err) < 0)
+		return -1;
 	if (!s->how->no_start && s->disk_ops->attach(&place, &s->disk, err) < 0)
 		return -1;
 	return vm_console_open(s->vm, &console, err);
@@ -162,6 +176,26 @@ static void undo_disk(void *ctx)
 		return;
 	if (vm_dir_remove(s->vms, &s->vm->row.id, &err) < 0)
 		log_error("%s", err.msg);
+}
+
+/* ---- work: the second disk, where the VM has one ---- */
+
+static int do_work(void *ctx, struct err *err)
+{
+	struct start *s = ctx;
+	const struct vm_row *row = &s->vm->row;
+
+	if (row->work_size == 0)
+		return 0;
+	return work_disk_open(s->dir_fd, &row->id, row->work_size, &s->work, err);
+}
+
+static void undo_work(void *ctx)
+{
+	struct start *s = ctx;
+
+	/* A file that is not whole has another name: the next start makes it anew. */
+	work_disk_close(&s->work);
 }
 
 /* ---- network ---- */
@@ -217,7 +251,7 @@ static int do_launch(void *ctx, struct err *err)
 		.kernel = s->kernel.vmlinux,
 		.initramfs = s->kernel.initramfs,
 		.disk = s->disk.fd,
-		.work = -1,
+		.work = s->work.fd,
 		.firecracker_version = s->vms->services->host->status.firecracker_version.s,
 		.disk_bandwidth = settings->vmm_disk_bandwidth,
 		.disk_ops = settings->vmm_disk_ops,
@@ -242,13 +276,16 @@ static int do_launch(void *ctx, struct err *err)
 	return 0;
 }
 
-/* ---- copy: the rest of the disk, while the kernel boots ---- */
+/* ---- copy: the rest of the disks, while the kernel boots ---- */
 
 static int do_copy(void *ctx, struct err *err)
 {
 	struct start *s = ctx;
 
-	return s->disk_ops->finish(&s->disk, s->cancel_fd, err);
+	if (s->disk_ops->finish(&s->disk, s->cancel_fd, err) < 0)
+		return -1;
+	return work_disk_finish(&s->work, s->vms->services->imaged, s->dir_fd,
+		!s->vm->row.auto_remove, s->cancel_fd, err);
 }
 
 /* ---- guest: who it is, and when it is ready ---- */
@@ -320,7 +357,7 @@ static int do_guest(void *ctx, struct err *err)
 /* A VM that is kept is on the disk before anybody is told of it. */
 static int sync_disk(struct start *s, struct err *err)
 {
-	if (!s->how->make_disk || s->vm->row.auto_remove)
+	if (!makes_disk(s) || s->vm->row.auto_remove)
 		return 0;
 	return vm_dir_sync(s->vms, s->dir_fd, err);
 }
@@ -346,6 +383,7 @@ static const struct saga_step start_steps[] = {
 	{ "check", do_check, NULL },
 	{ "reserve", do_reserve, undo_reserve },
 	{ "disk", do_disk, undo_disk },
+	{ "work", do_work, undo_work },
 	{ "network", do_network, NULL },
 	{ "launch", do_launch, NULL },
 	{ "copy", do_copy, NULL },
@@ -358,6 +396,7 @@ static const struct saga_step create_steps[] = {
 	{ "check", do_check, NULL },
 	{ "reserve", do_reserve, undo_reserve },
 	{ "disk", do_disk, undo_disk },
+	{ "work", do_work, undo_work },
 	{ "network", do_network, NULL },
 	{ "launch", do_launch, NULL },
 	{ "copy", do_copy, NULL },
@@ -399,6 +438,7 @@ int vm_start_held(struct vm *vm, const struct vm_hold *hold, const struct vm_sta
 		.kernel = KERNEL_FILES_INIT,
 		.dir_fd = -1,
 		.disk = DISK_INIT,
+		.work = WORK_DISK_INIT,
 	};
 	const struct saga *saga = how->no_start	   ? &disk_saga
 				  : how->make_disk ? &create_saga
@@ -408,6 +448,7 @@ int vm_start_held(struct vm *vm, const struct vm_hold *hold, const struct vm_sta
 	if (s.keep)
 		*ret_keep = true;
 	disk_close(&s.disk);
+	work_disk_close(&s.work);
 	kernel_files_close(&s.kernel);
 	image_row_finish(&s.image);
 	fd_closep(&s.image_fd);

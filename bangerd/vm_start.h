@@ -14,9 +14,10 @@ struct vm_start_how {
 };
 
 /*
- * Under the VM's own lock: from stopped (or, with make_disk, creating) to running. On failure what was made is gone again, directory and disk included
- * when they were made here; with one exception: *ret_keep is set (else untouched) when all was well
- * but the guest, which did not get ready in time. Then the VM is whole, and stopped.
+ * Under the VM's own lock: from stopped (or, with make_disk, creating) to running. On failure what
+ * was made is gone again, directory and disk included when they were made here; with one exception:
+ * *ret_keep is set (else untouched) when all was well but the guest, which did not get ready in
+ * time. Then the VM is whole, and stopped.
  */
 int vm_start_held(struct vm *vm, const struct vm_hold *hold, const struct vm_start_how *how,
 	bool *ret_keep, struct err *err);

@@ -125,6 +125,9 @@ int vm_save(struct vm *vm, enum vm_state state, const char *last_error, struct e
 	vm->row.state = state;
 	if (state != VM_PAUSED)
 		vm->row.paused_why.s[0] = '\0';
+	/* What runs has its root disk. */
+	if (state == VM_RUNNING || state == VM_PAUSED)
+		vm->row.remake = false;
 	str_format(vm->row.last_error.s, sizeof(vm->row.last_error.s), "%.500s", last_error);
 	pthread_mutex_unlock(&vm->vms->lock);
 	/* Who holds the VM's own lock is the only one who changes these. */

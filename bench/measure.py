@@ -25,7 +25,7 @@ import suite  # noqa: E402
 
 BOOT, CALLS = TOP / "build/bench/boot", TOP / "build/bench/calls"
 MEMORY = 256
-DISK = 8 << 30  # what [image] disk_size is by default
+DISK = 8 << 30  # what [image] system_overlay_size is by default
 APPEND = ("console=ttyS0 reboot=t panic=-1 quiet cryptomgr.notests tsc=reliable "
           "tsc_early_khz={khz} noreplace-smp rdinit=/init")
 

@@ -90,6 +90,11 @@ static bool parse_rate(const char *v, void *dst)
 	return true;
 }
 
+static bool parse_quantity(const char *v, void *dst)
+{
+	return parse_rate(v, dst);
+}
+
 static bool parse_cidr(const char *v, void *dst)
 {
 	char base[20];

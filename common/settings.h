@@ -43,6 +43,7 @@ struct addresses {
 #define ST_vmm_kind	enum vmm_kind
 #define ST_disk_kind	enum disk_kind
 #define ST_rate		uint64_t
+#define ST_quantity	uint64_t
 #define ST_cidr		struct cidr
 #define ST_addresses	struct addresses
 

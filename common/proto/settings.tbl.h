@@ -1,7 +1,7 @@
 /*
  * Every setting of /etc/banger/banger.conf: SETTING(section, key, type, default, "what it is").
  * Types: path (absolute), name (a user or group), size (bytes), count, boolean, level, seccomp_mode,
- * accel, vmm_kind, disk_kind, rate (a size each second; 0: no limit), cidr, addresses. A process reads the file before it confines itself.
+ * quantity (a size, or 0), accel, vmm_kind, disk_kind, rate (a size each second; 0: no limit), cidr, addresses. A process reads the file before it confines itself.
  */
 #ifndef SETTING
 #define SETTING(section, key, type, default, doc)
@@ -36,7 +36,8 @@ SETTING(vmm, disk_ops, rate, "0", "requests a second of a VM's disk (Firecracker
 SETTING(vmm, net_bandwidth, rate, "0", "bytes a second of a VM's network, each way (Firecracker)")
 
 SETTING(image, disk, disk_kind, "auto", "what new VMs' disks are: dm (copy-on-write by device-mapper), clone (a copy) or auto")
-SETTING(image, disk_size, size, "8G", "least size of a VM's root disk")
+SETTING(image, system_overlay_size, size, "8G", "least size of a VM's root disk")
+SETTING(image, work_size, quantity, "0", "size of the work disk of a VM that does not say; 0: none")
 SETTING(image, verify_diff_ids, boolean, "yes", "check the digest of uncompressed layers too")
 SETTING(image, min_free, size, "512M", "free space that imports and disks leave on the host")
 

@@ -29,7 +29,7 @@ KERNEL = {"id": "ddddeeeeffff", "name": "6.1.0-13-cloud-amd64", "owner": "root",
 def vm(ident, name, state="running"):
     return {"id": ident, "name": name, "owner": "root", "owner_uid": 0, "state": state,
             "image": "debian", "kernel": "6.1", "ip": "172.30.0.2", "vcpu": 2,
-            "memory_mib": 512, "disk_size": 8 << 30, "nat": False, "vmm": "qemu",
+            "memory_mib": 512, "disk_size": 0, "system_overlay_size": 8 << 30, "nat": False, "vmm": "qemu",
             "accel": "tcg", "created_at": 1700000000}
 
 

@@ -59,12 +59,14 @@ def test_entrypoint(bench):
 def test_everything_is_asked_for(bench):
     done = bench.run(
         "vm", "create", "--image", "debian", "--name", "n", "--kernel", "6.1", "--vcpu", "3",
-        "--memory", "1G", "--system-overlay-size", "4G", "--nat", "--no-start", "--accel", "tcg",
+        "--memory", "1G", "--disk-size", "2G", "--system-overlay-size", "4G", "--nat",
+        "--no-start", "--accel", "tcg",
         "--vmm", "qemu", "-e", "A=1", "-u", "me", "-w", "/x")
     assert done.returncode == 0
     assert bench.daemon.called("vm.create.begin") == [{
         "image": "debian", "name": "n", "kernel": "6.1", "vcpus": 3, "memory_mib": 1024,
-        "disk_size": 4 << 30, "nat": True, "no_start": True, "accel": "tcg",
+        "disk_size": 2 << 30, "system_overlay_size": 4 << 30, "nat": True,
+        "no_start": True, "accel": "tcg",
         "vmm": "qemu", "env": ["A=1"],
         "user": "me", "directory": "/x"}]
     assert done.stdout.decode().strip() in others(bench)
@@ -100,7 +102,7 @@ def test_shell_from_a_pipe(bench):
 @pytest.mark.parametrize("words", [
     ("-d", "--rm"), ("-d", "--", "true"), ("-d", "-t"), ("-d", "-i"), ("-i", "--no-stdin"),
     ("--vcpu", "0"), ("--memory", "0"), ("--memory", "-1"), ("--memory", "1"),
-    ("--system-overlay-size", "0"), ("--name", "Bad Name"), ("--name", "a" * 64),
+    ("--system-overlay-size", "0"), ("--disk-size", "0"), ("--name", "Bad Name"), ("--name", "a" * 64),
     ("--accel", "xen"), ("--vmm", "xen"), ("debian",), ("-e", "=x"), ("--user", "")], ids=" ".join)
 def test_contradictions(bench, words):
     done = run(bench, *words)

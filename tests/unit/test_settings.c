@@ -41,7 +41,8 @@ static void test_defaults(void **state)
 	assert_int_equal(s.net_pool.base.v, 0xac1e0000);
 	assert_int_equal(s.net_pool.prefix, 16);
 	assert_true(s.net_dns.automatic);
-	assert_int_equal(s.image_disk_size, 8ULL << 30);
+	assert_int_equal(s.image_system_overlay_size, 8ULL << 30);
+	assert_int_equal(s.image_work_size, 0);
 	assert_true(s.image_verify_diff_ids);
 }
 
@@ -80,7 +81,8 @@ static const struct {
 	{ "[paths]\nrun_dir = /a/../b\n", "is not a valid path" },
 	{ "[jail]\nuid_base = -1\n", "is not a valid count" },
 	{ "[daemon]\nuser = ba/nger\n", "is not a valid name" },
-	{ "[image]\ndisk_size = 0\n", "is not a valid size" },
+	{ "[image]\nsystem_overlay_size = 0\n", "is not a valid size" },
+	{ "[image]\nwork_size = -1\n", "is not a valid quantity" },
 	{ "[vmm]\nvmm = xen\n", "is not a valid vmm_kind" },
 	{ "[vmm]\nvmm = Firecracker\n", "is not a valid vmm_kind" },
 	{ "[vmm]\ndisk_bandwidth = none\n", "is not a valid rate" },

@@ -84,6 +84,8 @@ static struct vm_row row_of(const char *name, uid_t owner, uint16_t subnet, uint
 		.vcpus = 2,
 		.memory_mib = 512,
 		.disk_size = UINT64_C(8) << 30,
+		.work_size = UINT64_C(3) << 30,
+		.remake = true,
 		.nat = true,
 		.vmm = vmm_kind_firecracker,
 		.disk = disk_kind_dm,
@@ -146,6 +148,8 @@ static void as_it_was_written(void **state)
 	assert_string_equal(back.paused_why.s, "no room");
 	assert_true(back.disk_lost);
 	assert_int_equal(back.disk_size, made.disk_size);
+	assert_int_equal(back.work_size, made.work_size);
+	assert_int_equal(back.remake, made.remake);
 	assert_int_equal(back.vmm, vmm_kind_firecracker);
 	assert_int_equal(back.disk, disk_kind_dm);
 	assert_string_equal(back.vmm_why.s, "it was asked for");

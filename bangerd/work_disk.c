@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bangerd/work_disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bangerd/imaged_job.h"
+#include "common/cow.h"
+#include "common/disk_sizes.h"
+#include "common/fd.h"
+#include "common/str.h"
+
+#define FILE_NAME "work"
+#define NEW_NAME  "work.new"
+
+int work_disk_check(uint64_t size, struct err *err)
+{
+	if (size < WORK_DISK_MIN || size > COW_DISK_MAX)
+		return err_set(err, ERR_bad_request,
+			"the work disk must have %llu MiB to %llu TiB (--disk-size)",
+			(unsigned long long)(WORK_DISK_MIN >> 20),
+			(unsigned long long)(COW_DISK_MAX >> 40));
+	return 0;
+}
+
+static int failed(const vm_id *vm, const char *what, struct err *err)
+{
+	int sys = errno;
+
+	return err_sys(err, sys == ENOSPC || sys == EDQUOT ? ERR_no_space : ERR_operation_failed,
+		sys, "cannot %s the work disk of VM %s", what, vm->s);
+}
+
+static int make(int dirfd, const vm_id *vm, uint64_t size, int *ret, struct err *err)
+{
+	_cleanup_fd_ int fd = -1;
+
+	/* What a crash left. */
+	if (unlinkat(dirfd, NEW_NAME, 0) < 0 && errno != ENOENT)
+		return failed(vm, "make", err);
+	fd = openat(dirfd, NEW_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0660);
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+		return failed(vm, "make", err);
+	*ret = TAKE_FD(fd);
+	return 0;
+}
+
+int work_disk_open(
+	int dirfd, const vm_id *vm, uint64_t size, struct work_disk *ret, struct err *err)
+{
+	_cleanup_fd_ int fd = openat(dirfd, FILE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	bool fresh = fd < 0 && errno == ENOENT;
+	struct stat st;
+
+	if (fresh && make(dirfd, vm, size, &fd, err) < 0)
+		return -1;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return failed(vm, "open", err);
+	if ((uint64_t)st.st_size < size && ftruncate(fd, (off_t)size) < 0)
+		return failed(vm, "grow", err);
+	*ret = (struct work_disk){ .fd = TAKE_FD(fd), .fresh = fresh, .size = size };
+	return 0;
+}
+
+static int format(const struct work_disk *w, struct ipc *imaged, int cancel_fd, struct err *err)
+{
+	const struct job_work_disk_make_in in = { .size = w->size, .target = w->fd };
+	_cleanup_(imaged_job_end) struct imaged_job job = { 0 };
+	struct job_work_disk_make_out out;
+
+	if (imaged_job_begin_brief(imaged, cancel_fd, &job, err) < 0 ||
+		imaged_job_call(&job, job_msg_work_disk_make, &in, &out, cancel_fd, err) < 0)
+		return err->code == ERR_cancelled ? -1 : err_wrap(err, "the work disk");
+	return 0;
+}
+
+int work_disk_finish(struct work_disk *w, struct ipc *imaged, int dirfd, bool durable,
+	int cancel_fd, struct err *err)
+{
+	if (!w->fresh)
+		return 0;
+	if (format(w, imaged, cancel_fd, err) < 0)
+		return -1;
+	if ((durable && fdatasync(w->fd) < 0) || renameat(dirfd, NEW_NAME, dirfd, FILE_NAME) < 0 ||
+		(durable && fsync(dirfd) < 0))
+		return err_sys(err, errno == ENOSPC ? ERR_no_space : ERR_operation_failed, errno,
+			"cannot write the work disk");
+	w->fresh = false;
+	return 0;
+}
+
+void work_disk_close(struct work_disk *w)
+{
+	fd_closep(&w->fd);
+}
