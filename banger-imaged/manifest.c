@@ -88,11 +88,13 @@ static int parse_descriptor(struct json_object *o, struct descriptor *ret, struc
 	return 0;
 }
 
-/* What an index or manifest says of itself. */
-static int check_document(
-	struct json_object *o, const char *what, const char *type, struct err *err)
+/* What an index or manifest says of itself: `type` is what it was called, if it was, and `media`
+ * what it has to be. */
+static int check_document(struct json_object *o, const char *what, enum media media,
+	const char *type, struct err *err)
 {
-	char own[128] = "";
+	struct descriptor self = { 0 };
+	char *own = self.type;
 	struct json_object *v;
 
 	if (!json_object_is_type(o, json_type_object))
@@ -103,8 +105,12 @@ static int check_document(
 		return err_set(err, ERR_bad_input,
 			"the %s is of schema version %lld; banger reads version 2", what,
 			v ? (long long)json_object_get_int64(v) : 0LL);
-	if (take_text(o, "mediaType", own, sizeof(own), err) < 0)
+	if (take_text(o, "mediaType", own, sizeof(self.type), err) < 0)
 		return -1;
+	set_media(&self);
+	if (own[0] && self.media != media)
+		return err_set(err, ERR_bad_input,
+			"the %s has the media type '%s', which is none's", what, own);
 	if (own[0] && type[0] && strcmp(own, type) != 0)
 		return err_set(err, ERR_bad_input,
 			"the %s has the media type '%s', and was called '%s'", what, own, type);
@@ -146,7 +152,7 @@ int index_parse(const char *s, size_t n, const char *type, struct index *ret, st
 	_cleanup_json_ struct json_object *o = NULL;
 
 	if (image_json_parse(s, n, "the image index", &o, err) < 0 ||
-		check_document(o, "image index", type, err) < 0 ||
+		check_document(o, "image index", MEDIA_INDEX, type, err) < 0 ||
 		parse_list(o, "manifests", &ret->list, &ret->n, err) < 0)
 		return -1;
 	return 0;
@@ -191,7 +197,7 @@ int manifest_parse(const char *s, size_t n, const char *type, const struct image
 	struct manifest m = { 0 };
 
 	if (image_json_parse(s, n, "the manifest", &o, err) < 0 ||
-		check_document(o, "manifest", type, err) < 0 ||
+		check_document(o, "manifest", MEDIA_MANIFEST, type, err) < 0 ||
 		image_json_get(o, "config", json_type_object, &config, err) < 0)
 		return -1;
 	if (!config)
