@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * flatten-tool [--kind K] [--ref R] [--no-diff-ids] [--fsize BYTES] SOURCE TARGET
+ * flatten-tool [--kind K] [--ref R] [--no-diff-ids] [--fsize BYTES] [--peak] SOURCE TARGET
  *
  * Imports an image in this process, as a worker of banger-imaged would, and prints what it answers
  * as one JSON object. SOURCE: a file, a directory (served from a child, as by the CLI), or "-" for
- * a pipe on stdin. An error goes to stderr as "CODE: MESSAGE", with exit status 1.
+ * a pipe on stdin. An error goes to stderr as "CODE: MESSAGE", with exit status 1. --peak: the most
+ * memory that was resident, in KiB, is stdout's last line.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -113,8 +114,9 @@ static void print(const struct job_image_import_out *out)
 
 static void usage(void)
 {
-	fprintf(stderr, "flatten-tool [--kind K] [--ref R] [--no-diff-ids] [--fsize BYTES] "
-			"SOURCE TARGET\n");
+	fprintf(stderr,
+		"flatten-tool [--kind K] [--ref R] [--no-diff-ids] [--fsize BYTES] [--peak] "
+		"SOURCE TARGET\n");
 	exit(2);
 }
 
@@ -131,12 +133,27 @@ static void limit_size(const char *s)
 		exit(2);
 }
 
-static char **parse(char **argv, struct job_image_import_in *in)
+/* Of this program: what getrusage(2) tells is that of who started it, too. */
+static void print_peak(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (str_starts(line, "VmHWM:"))
+			printf("%lu\n", strtoul(line + strlen("VmHWM:"), NULL, 10));
+	if (f)
+		fclose(f);
+}
+
+static char **parse(char **argv, struct job_image_import_in *in, bool *ret_peak)
 {
 	in->verify_diff_ids = true;
 	for (argv++; *argv && str_starts(*argv, "--"); argv++) {
 		if (str_eq(*argv, "--no-diff-ids"))
 			in->verify_diff_ids = false;
+		else if (str_eq(*argv, "--peak"))
+			*ret_peak = true;
 		else if (!argv[1])
 			usage();
 		else if (str_eq(*argv, "--kind") && image_kind_from_name(argv[1], &in->kind))
@@ -158,9 +175,10 @@ int main(int argc, char **argv)
 	struct image_answer *answer = NULL;
 	struct err err = ERR_INIT;
 	pid_t child = -1;
+	bool peak = false;
 	int r = -1;
 
-	argv = parse(argv, &in);
+	argv = parse(argv, &in, &peak);
 	if (!argv)
 		usage();
 	in.source = open_source(argv[0], &child, &err);
@@ -178,5 +196,7 @@ int main(int argc, char **argv)
 	else
 		print(&out);
 	image_answer_destroy(answer);
+	if (peak)
+		print_peak();
 	return r < 0;
 }

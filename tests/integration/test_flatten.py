@@ -286,8 +286,7 @@ def test_metadata(tmp_path):
     assert tree[b"ids"]["owner"] == (2 ** 32 - 2, 2 ** 32 - 2)
     assert {name: tree[name.encode()]["mtime"] for name in (
         "ns", "before", "just-before", "after", "old-ustar")} == {
-            # libarchive 3.6 loses the sign of times between -1 and 0.
-            "ns": 1123456789, "before": -1500000000, "just-before": 250000000,
+            "ns": 1123456789, "before": -1500000000, "just-before": -250000000,
             "after": 5000000000500000000, "old-ustar": 0o7777777777 * 10 ** 9}
     assert [len(tree[name]["target"]) for name in (b"n59", b"n60", b"n4095")] == [59, 60, 4095]
     assert tree[b"short"]["target"] == b"../../../etc/passwd"
@@ -332,7 +331,7 @@ def test_names_are_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("records, what", [
-    ([(b"path", b"../a\0b")], "leads out"), ([(b"uid", b"4294967295")], "owner"),
+    ([(b"path", b"../a\0b")], "NUL"), ([(b"uid", b"4294967295")], "owner"),
     ([(b"GNU.sparse.major", b"7")], "sparse"),
     ([(b"GNU.sparse.size", b"100"), (b"GNU.sparse.map", b"50,100")], "sparse"),
     ([(b"GNU.sparse.size", b"100"), (b"GNU.sparse.map", b"9,1,5,1")], "sparse"),
@@ -524,8 +523,9 @@ def test_against_gnu_tar(tmp_path):
     out.mkdir()
     subprocess.run(["tar", "--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf", archive,
                     "-C", out], check=True)
-    _, tree = flatten(archive)
+    _, tree = flatten(archive, target=tmp_path / "o")
     assert ext4_tree.differences(tree, ext4_tree.walk(out)) == []
+    assert ext4_tree.differences(tree, ext4_tree.read_by_kernel(tmp_path / "o")) == []
 
 
 def test_acls_of_gnu_tar(tmp_path):
