@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* banger vm start, stop, restart, pause, resume, kill, delete: each on many VMs at once. */
+/* banger vm start, stop, restart, pause, resume, set, kill, delete: each on many VMs at once. */
 #include "banger-cli/bulk.h"
 #include "banger-cli/params.h"
 
@@ -56,6 +56,29 @@ int cmd_vm_pause(struct cli *cli, const struct args_vm_pause *args, struct err *
 int cmd_vm_resume(struct cli *cli, const struct args_vm_resume *args, struct err *err)
 {
 	return on_vms(cli, RPC_METHOD_vm_resume, &args->vms, NULL, NULL, err);
+}
+
+static void set_params(struct params *p, const void *a)
+{
+	const struct args_vm_set *args = a;
+
+	params_number(p, "vcpus", args->vcpus);
+	params_number(p, "memory_mib", args->memory);
+	params_number(p, "disk_size", args->disk_size);
+	params_number(p, "system_overlay_size", args->system_overlay_size);
+	params_flag(p, "nat", args->nat);
+	params_flag(p, "no_nat", args->no_nat);
+	params_text(p, "image", args->image);
+}
+
+int cmd_vm_set(struct cli *cli, const struct args_vm_set *args, struct err *err)
+{
+	if (args->nat && args->no_nat)
+		return cli_refuse(cli, err, "--nat and --no-nat contradict each other");
+	if (!args->vcpus && !args->memory && !args->disk_size && !args->system_overlay_size &&
+		!args->nat && !args->no_nat && !args->image)
+		return cli_refuse(cli, err, "what is to change? See 'banger vm set --help'");
+	return on_vms(cli, RPC_METHOD_vm_set, &args->vms, set_params, args, err);
 }
 
 static void kill_params(struct params *p, const void *a)

@@ -323,3 +323,41 @@ int on_tap_attach(struct netd *n, struct netd_tap_attach_in *in, struct netd_tap
 	}
 	return 0;
 }
+
+/* Forwarding and rules as the rows say. */
+static int nat_apply(struct netd *n, const struct ledger_row *row, struct err *err)
+{
+	struct census c = count_rows(n, row->owner, NULL);
+
+	if (forward_up(n, row, err) < 0)
+		return -1;
+	if (c.owner_nat == 0 &&
+		sysctl_set("ipv4", name_bridge(row->owner).s, "forwarding", 0, err) < 0)
+		return -1;
+	if (c.nat == 0 && forwarding_down(n->ledger, err) < 0)
+		return -1;
+	return netd_firewall(n, NULL, err);
+}
+
+int on_nat_set(
+	struct netd *n, struct netd_nat_set_in *in, struct netd_nat_set_out *out, struct err *err)
+{
+	struct ledger_row *row, before, wanted;
+	struct err undo = ERR_INIT;
+
+	if (netd_gate(n, netd_msg_nat_set, in->vm, &row, err) < 0)
+		return -1;
+	if (!row || !ledger_row_has_network(row))
+		return err_set(err, ERR_protocol, "VM %s has no network", in->vm.s);
+	if (row->nat == in->nat)
+		return 0;
+	before = wanted = *row;
+	wanted.nat = in->nat;
+	if (ledger_put(n->ledger, &wanted, err) < 0)
+		return -1;
+	if (nat_apply(n, &wanted, err) == 0)
+		return 0;
+	if (ledger_put(n->ledger, &before, &undo) == 0)
+		nat_apply(n, &before, &undo);
+	return -1;
+}

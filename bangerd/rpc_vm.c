@@ -10,6 +10,7 @@
 #include "bangerd/vm_hold.h"
 #include "bangerd/vm_json.h"
 #include "bangerd/vm_pause.h"
+#include "bangerd/vm_set.h"
 #include "bangerd/vm_start.h"
 #include "bangerd/vm_stop.h"
 #include "common/log.h"
@@ -164,6 +165,19 @@ int rpc_vm_resume(struct call *call, struct rpc_vm_resume_in *in, struct json_ob
 	struct err *err)
 {
 	return set_running(call, in->vm, vm_resume_held, ret_result, err);
+}
+
+int rpc_vm_set(struct call *call, struct rpc_vm_set_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	_cleanup_vm_ struct vm *vm = NULL;
+	_cleanup_(vm_hold_drop) struct vm_hold hold = VM_HOLD_INIT;
+
+	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0 ||
+		vm_hold_take(&hold, vm, VM_HOLD_WAIT, true, call->cancel_fd, err) < 0 ||
+		vm_set_held(vm, &hold, in, err) < 0)
+		return -1;
+	return reply_vm(vm, false, ret_result, err);
 }
 
 /* A signal to the VMM, which is what ends it. */

@@ -119,6 +119,39 @@ int store_vm_save_state(struct store *s, const struct vm_row *r, struct err *err
 	return store_tx_commit(&tx, err);
 }
 
+static int save_machine(struct store *s, const struct vm_row *r, struct err *err)
+{
+	_cleanup_(query_end) struct query q = { 0 };
+
+	if (query_begin(&q, s, STORE_WRITE,
+		    "UPDATE vm SET vcpus = ?, memory_mib = ?, disk_size = ?, work_size = ?, "
+		    "nat = ?, image_id = ?, remake = ?, disk_lost = ? WHERE id = ?",
+		    err) < 0)
+		return -1;
+	query_int(&q, 1, r->vcpus);
+	query_int(&q, 2, r->memory_mib);
+	query_int(&q, 3, (int64_t)r->disk_size);
+	query_int(&q, 4, (int64_t)r->work_size);
+	query_int(&q, 5, r->nat);
+	query_text(&q, 6, r->image_id.s);
+	query_int(&q, 7, r->remake);
+	query_int(&q, 8, r->disk_lost);
+	query_text(&q, 9, r->id.s);
+	return query_run(&q, err);
+}
+
+int store_vm_save_machine(struct store *s, const struct vm_row *r, struct err *err)
+{
+	_cleanup_(store_tx_end) struct store *tx = NULL;
+
+	if (store_begin(s, err) < 0)
+		return -1;
+	tx = s;
+	if (save_machine(s, r, err) < 0)
+		return -1;
+	return store_tx_commit(&tx, err);
+}
+
 /* ---- reading ---- */
 
 static int damaged(const struct vm_row *r, const char *what, struct err *err)

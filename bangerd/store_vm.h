@@ -60,6 +60,10 @@ int store_vm_delete(struct store *s, const vm_id *id, struct err *err);
  * disk_lost and remake. */
 int store_vm_save_state(struct store *s, const struct vm_row *r, struct err *err);
 
+/* A transaction of its own: what a machine it is: vcpus, memory_mib, disk_size, work_size, nat,
+ * image_id, remake and disk_lost. Fails with busy when the image is gone. */
+int store_vm_save_machine(struct store *s, const struct vm_row *r, struct err *err);
+
 /* Call `each` with every VM, oldest first, until it returns non-zero, which is returned (-1: it
  * filled err). `each` may take the row (and zero it); else it is gone afterwards. */
 typedef int (*store_vm_each)(void *ctx, struct vm_row *r, struct err *err);

@@ -34,10 +34,12 @@ struct vm {
 	struct vms *vms;
 	struct vm *next; /* oldest first */
 	unsigned refs;
-	struct vm_row row; /* what it is: constant, but state, last_error, boot_id, started_at */
-	uint64_t tether;   /* the connection that it is removed with; 0: none */
-	bool gone;	   /* deleted: only references are left */
-	bool unreleased;   /* netd could not take it off the host when it ended (own lock) */
+	/* What it is: constant, but state, last_error, boot_id, started_at, and what vm_set.h
+	 * changes (by who holds the VM, and under vms->lock). */
+	struct vm_row row;
+	uint64_t tether; /* the connection that it is removed with; 0: none */
+	bool gone;	 /* deleted: only references are left */
+	bool unreleased; /* netd could not take it off the host when it ended (own lock) */
 
 	struct vm_hold *holder, *waiters;
 

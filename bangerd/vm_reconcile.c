@@ -7,6 +7,7 @@
 #include "bangerd/vm_delete.h"
 #include "bangerd/vm_files.h"
 #include "bangerd/vm_guest.h"
+#include "bangerd/vm_set.h"
 #include "bangerd/vm_stop.h"
 #include "bangerd/vm_watch.h"
 #include "common/fd.h"
@@ -87,6 +88,9 @@ static bool adopt(struct vm *vm)
 		log_notice("VM %s '%s': its start was cut off", vm->row.id.s, vm->row.name.s);
 		return false;
 	}
+	/* One that was being changed when the daemon ended. */
+	if (vm_nat_apply(vm, &err) < 0)
+		log_warning("VM %s: its NAT is not what it should be: %s", vm->row.id.s, err.msg);
 	connect_console(vm);
 	state = state_of(vm);
 	if ((vm->row.state != state && vm_save(vm, state, "", &err) < 0) ||

@@ -120,6 +120,12 @@ MSG(tap_attach, running)
 IN(vm_id, vm)
 END(tap_attach)
 
+/* Whether a VM that has a network reaches others' through the host. Idempotent. */
+MSG(nat_set, any)
+IN(vm_id, vm)
+IN(boolean, nat)
+END(nat_set)
+
 /* The pidfd and run directory of a VMM that lives since before bangerd started. */
 MSG(vm_adopt, running)
 IN(vm_id, vm)

@@ -198,6 +198,19 @@ static void keep_pidfd(struct tool *t, vm_id vm, int pidfd)
 	*p = pidfd;
 }
 
+static int do_nat(struct tool *t, struct err *err)
+{
+	struct netd_nat_set_in in = { .nat = number(t, 2) };
+	struct netd_nat_set_out out;
+
+	if (t->n < 3)
+		return usage(t, err);
+	if (get_vm(t, 1, &in.vm, err) < 0 || netd_nat_set(t->ch, &in, &out, err) < 0)
+		return -1;
+	printf("ok\n");
+	return 0;
+}
+
 /* The files from word `at` on: kernel, initramfs, disk, and a work disk where it is given; closed
  * again on failure. */
 static int open_files(const struct tool *t, size_t at, int fds[4], struct err *err)
@@ -445,6 +458,7 @@ static const struct {
 	{ "status", do_status },
 	{ "reserve", do_reserve },
 	{ "tap", do_tap },
+	{ "nat", do_nat },
 	{ "launch", do_launch },
 	{ "firecracker", do_firecracker },
 	{ "attach", do_attach },

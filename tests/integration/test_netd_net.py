@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from netd import LIBC, Host, Namespace, Refused
+from netd import LIBC, Gone, Host, Namespace, Refused
 
 PORT = 7777
 METADATA = "169.254.169.254"
@@ -297,6 +297,38 @@ def test_forwarding_goes_with_the_last_nat():
         assert host.settles(before), host.state()
         for guest in first, second:
             guest.ns.close()
+    finally:
+        host.close()
+
+
+def test_nat_changes_while_a_vm_has_a_network(net):
+    """It is as if the VM had been made so; forwarding on the bridge goes with the owner's last."""
+    made_so = rules(net.host)
+    with listening(net.outside):
+        assert not connects(net.a.ns, "192.0.2.2")
+        for _ in range(2):
+            net.netd("nat", net.a.vm, 1)
+        assert connects(net.a.ns, "192.0.2.2")
+        net.netd("nat", net.a.vm, 0)
+        assert not connects(net.a.ns, "192.0.2.2") and connects(net.a_nat.ns, "192.0.2.2")
+        assert rules(net.host) == made_so
+        net.netd("nat", net.a_nat.vm, 0)
+        state = net.host.state()["forwarding"]
+        assert state["bgr1000"] == "0" and state["bgr1001"] == "1"
+        assert not connects(net.a_nat.ns, "192.0.2.2") and connects(net.b_nat.ns, "192.0.2.2")
+        net.netd("nat", net.a_nat.vm, 1)
+        assert connects(net.a_nat.ns, "192.0.2.2") and rules(net.host) == made_so
+
+
+def test_nat_of_a_vm_without_a_network_is_a_breach():
+    host = Host()
+    try:
+        netd = host.netd()
+        netd("reserve", "aaaaaaaaaaa1", 1000)
+        with pytest.raises((Refused, Gone)):
+            netd("nat", "aaaaaaaaaaa1", 1)
+        assert netd.wait() != 0
+        host.release_all()
     finally:
         host.close()
 

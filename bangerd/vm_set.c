@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bangerd/vm_set.h"
+
+#include <unistd.h>
+
+#include "bangerd/call.h"
+#include "bangerd/images.h"
+#include "bangerd/saga.h"
+#include "bangerd/vm_check.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/proto_netd.h"
+#include "common/str.h"
+
+/* One change at work. */
+struct change {
+	struct vm *vm;
+	const struct rpc_vm_set_in *in;
+	struct vm_row to; /* as it is to be; what it points to is the VM's */
+	struct vm_row from;
+	struct image_row image; /* the new one, where there is one */
+};
+
+static bool is_asked(const struct rpc_vm_set_in *in)
+{
+	return in->vcpus || in->memory_mib || in->disk_size || in->system_overlay_size ||
+	       in->image || in->nat || in->no_nat;
+}
+
+/* What only a VM that does not run can get, as an option's name; NULL: nothing of that. */
+static const char *needs_stop(const struct rpc_vm_set_in *in)
+{
+	return in->vcpus		 ? "--vcpu"
+	       : in->memory_mib		 ? "--memory"
+	       : in->disk_size		 ? "--disk-size"
+	       : in->system_overlay_size ? "--system-overlay-size"
+	       : in->image		 ? "--image"
+					 : NULL;
+}
+
+/* ---- check: nothing is changed yet ---- */
+
+static int check_state(const struct change *c, struct err *err)
+{
+	enum vm_state state = vm_state(c->vm);
+	const char *name = c->vm->row.name.s, *option = needs_stop(c->in);
+
+	if (!is_asked(c->in))
+		return err_set(
+			err, ERR_bad_request, "what is to change of VM '%s' is not said", name);
+	if (c->in->nat && c->in->no_nat)
+		return err_set(err, ERR_bad_request, "with NAT and without it: say one");
+	if (state != VM_STOPPED && state != VM_RUNNING && state != VM_PAUSED)
+		return err_set(err, ERR_busy, "VM '%s' is %s", name, vm_state_name(state));
+	if (state != VM_STOPPED && option)
+		return err_set(err, ERR_busy,
+			"VM '%s' is %s, and %s is for one that is stopped: banger vm stop %s "
+			"(--nat and --no-nat are for any)",
+			name, vm_state_name(state), option, name);
+	return 0;
+}
+
+static int check_growth(const struct change *c, struct err *err)
+{
+	const char *what = c->to.work_size < c->from.work_size	 ? "work"
+			   : c->to.disk_size < c->from.disk_size ? "root"
+								 : NULL;
+	uint64_t has = what && what[0] == 'w' ? c->from.work_size : c->from.disk_size;
+
+	if (what)
+		return err_set(err, ERR_bad_request,
+			"the %s disk of VM '%s' has %llu MiB already: disks only grow", what,
+			c->from.name.s, (unsigned long long)(has >> 20));
+	return 0;
+}
+
+/* The new root disk is at least as large as the old one was. */
+static int take_image(struct change *c, struct err *err)
+{
+	const struct services *services = c->vm->vms->services;
+
+	if (images_find(services->images, c->from.owner, c->in->image, &c->image, err) < 0)
+		return -1;
+	c->to.image_id = c->image.id;
+	c->to.image_name = c->image.name;
+	c->to.remake = true;
+	c->to.disk_lost = false;
+	return 0;
+}
+
+static int take_sizes(struct change *c, struct err *err)
+{
+	const struct rpc_vm_set_in *in = c->in;
+
+	if (in->disk_size)
+		c->to.work_size = in->disk_size;
+	if (vm_size_disks(&c->to, in->system_overlay_size, c->from.disk_size, c->image.size, err) <
+		0)
+		return -1;
+	return check_growth(c, err);
+}
+
+/* As for a VM that is being created: the host has what it will need. */
+static int check_host(const struct change *c, struct err *err)
+{
+	const struct services *services = c->vm->vms->services;
+	_cleanup_fd_ int image = -1;
+	struct vmm_choice choice;
+
+	if (!c->in->vcpus && !c->in->memory_mib && !c->in->image)
+		return 0;
+	if (c->in->image && images_open(services->images, &c->to.image_id, &image, err) < 0)
+		return -1;
+	return vm_check(c->vm->vms, &c->to, image, &choice, err);
+}
+
+static int do_check(void *ctx, struct err *err)
+{
+	struct change *c = ctx;
+	const struct rpc_vm_set_in *in = c->in;
+
+	if (check_state(c, err) < 0 || (in->image && take_image(c, err) < 0) ||
+		take_sizes(c, err) < 0)
+		return -1;
+	if (in->vcpus)
+		c->to.vcpus = in->vcpus;
+	if (in->memory_mib)
+		c->to.memory_mib = in->memory_mib;
+	if (in->nat || in->no_nat)
+		c->to.nat = in->nat;
+	return check_host(c, err);
+}
+
+/* ---- save ---- */
+
+static int save(struct vm *vm, const struct vm_row *row, struct err *err)
+{
+	struct vms *vms = vm->vms;
+
+	if (store_vm_save_machine(vms->services->store, row, err) < 0)
+		return -1;
+	pthread_mutex_lock(&vms->lock);
+	vm->row.vcpus = row->vcpus;
+	vm->row.memory_mib = row->memory_mib;
+	vm->row.disk_size = row->disk_size;
+	vm->row.work_size = row->work_size;
+	vm->row.nat = row->nat;
+	vm->row.image_id = row->image_id;
+	vm->row.image_name = row->image_name;
+	vm->row.remake = row->remake;
+	vm->row.disk_lost = row->disk_lost;
+	pthread_mutex_unlock(&vms->lock);
+	return 0;
+}
+
+static int do_save(void *ctx, struct err *err)
+{
+	struct change *c = ctx;
+
+	return save(c->vm, &c->to, err);
+}
+
+static void undo_save(void *ctx)
+{
+	struct change *c = ctx;
+	struct err err = ERR_INIT;
+
+	if (save(c->vm, &c->from, &err) < 0)
+		log_error("VM %s: %s", c->from.id.s, err.msg);
+}
+
+/* ---- network ---- */
+
+int vm_nat_apply(struct vm *vm, struct err *err)
+{
+	const struct netd_nat_set_in in = { .vm = vm->row.id, .nat = vm->row.nat };
+	struct netd_nat_set_out out;
+
+	return netd_nat_set(vm->vms->services->netd, &in, &out, err);
+}
+
+static int do_network(void *ctx, struct err *err)
+{
+	struct change *c = ctx;
+
+	if (c->to.nat == c->from.nat || !c->vm->vmm.ops)
+		return 0;
+	return vm_nat_apply(c->vm, err);
+}
+
+static const struct saga_step steps[] = {
+	{ "check", do_check, NULL },
+	{ "save", do_save, undo_save },
+	{ "network", do_network, NULL },
+};
+static const struct saga set_saga = SAGA("vm.set", steps);
+
+int vm_set_held(
+	struct vm *vm, const struct vm_hold *hold, const struct rpc_vm_set_in *in, struct err *err)
+{
+	struct change c = { .vm = vm, .in = in, .from = vm->row, .to = vm->row };
+	int r = saga_run(&set_saga, &c, hold->cancel_fd, NULL, err);
+
+	image_row_finish(&c.image);
+	if (r == 0)
+		log_info("VM %s '%s' is changed", vm->row.id.s, vm->row.name.s);
+	return r;
+}
