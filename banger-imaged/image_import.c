@@ -15,6 +15,7 @@
 #include "banger-imaged/store.h"
 #include "banger-imaged/tar.h"
 #include "banger-imaged/tree.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/str.h"
 
@@ -158,9 +159,12 @@ static int unpack(struct import *i, struct err *err)
 static int write_image(struct import *i, uint64_t *ret_size, struct err *err)
 {
 	progress_tell(i->progress, job_stage_write, 0, 0);
-	if (ext4_finish(i->target, i->tree, i->data, &i->image.id, 0, ret_size, err) < 0)
+	if (FAILPOINT(image_unpacked, err) < 0 ||
+		ext4_finish(i->target, i->tree, i->data, &i->image.id, 0, ret_size, err) < 0)
 		return -1;
 	progress_tell(i->progress, job_stage_sync, 0, 0);
+	if (FAILPOINT(image_written, err) < 0)
+		return -1;
 	return fsync(i->target) < 0 ? ext4_write_error(errno, err) : 0;
 }
 

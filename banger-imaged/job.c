@@ -7,6 +7,7 @@
 #include "banger-imaged/kernel_import.h"
 #include "banger-imaged/progress.h"
 #include "banger-imaged/work_disk.h"
+#include "common/failpoint.h"
 #include "common/log.h"
 #include "common/proto_job.h"
 
@@ -60,7 +61,9 @@ int on_image_import(struct job *j, struct job_image_import_in *in, struct job_im
 {
 	struct progress p = { tell, j };
 
-	return image_import(&p, in, NULL, out, &j->answer, err);
+	if (FAILPOINT(job_taken, err) < 0 || image_import(&p, in, NULL, out, &j->answer, err) < 0)
+		return -1;
+	return FAILPOINT(job_done, err);
 }
 
 int on_kernel_import(struct job *j, struct job_kernel_import_in *in,
@@ -68,7 +71,9 @@ int on_kernel_import(struct job *j, struct job_kernel_import_in *in,
 {
 	struct progress p = { tell, j };
 
-	return kernel_import(in, out, &p, err);
+	if (FAILPOINT(job_taken, err) < 0 || kernel_import(in, out, &p, err) < 0)
+		return -1;
+	return FAILPOINT(job_done, err);
 }
 
 int on_initramfs_refresh(struct job *j, struct job_initramfs_refresh_in *in,

@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/proto_imaged.h"
 #include "common/str.h"
+#include "common/watchdog.h"
 
 #define PROTO	    imaged
 #define PROTO_TABLE "common/proto/imaged.tbl.h"
@@ -158,6 +159,7 @@ static void before(void *ctx, const struct message *m, uint64_t op)
 {
 	log_set_op(op);
 	log_debug("%s", m->name);
+	watchdog_begin(WATCHDOG_IMAGED);
 }
 
 static int serve_loop(struct server *s, struct ipc *ch, struct err *err)
@@ -178,6 +180,7 @@ static int serve_loop(struct server *s, struct ipc *ch, struct err *err)
 		if (!p[0].revents)
 			continue;
 		r = ipc_serve(ch, imaged_handlers, s, before, err);
+		watchdog_end();
 		log_set_op(0);
 		if (r <= 0)
 			return r;

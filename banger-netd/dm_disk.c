@@ -12,6 +12,7 @@
 
 #include "banger-netd/loop.h"
 #include "common/cow.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/str.h"
 
@@ -179,12 +180,14 @@ static int attach(const struct dm *dm, const char *name, int image, const struct
 
 	if (base_ensure(dm, image, st, &base_called, &base, err) < 0)
 		return -1;
-	r = snapshot_make(dm, name, base, cow, size, &dev, err);
+	r = FAILPOINT(dm_base, err) < 0 ? -1 : snapshot_make(dm, name, base, cow, size, &dev, err);
+	if (r == 0)
+		r = FAILPOINT(dm_snapshot, err);
 	/* From now on the base goes when the last disk that has it open goes. */
 	if (dm_remove(dm, base_called.s, r < 0 ? &undo : err) < 0 || r < 0)
 		r = -1;
 	else
-		r = open_node(dev, ret_fd, err);
+		r = FAILPOINT(dm_marked, err) < 0 ? -1 : open_node(dev, ret_fd, err);
 	if (r < 0)
 		dm_remove(dm, name, &undo);
 	return r;
@@ -215,7 +218,7 @@ int dm_disk_attach(const struct dm *dm, const vm_id *vm, int image, int cow, uin
 
 int dm_disk_detach(const struct dm *dm, const vm_id *vm, struct err *err)
 {
-	return dm_remove(dm, disk_name(vm).s, err);
+	return dm_remove(dm, disk_name(vm).s, err) < 0 ? -1 : FAILPOINT(dm_removed, err);
 }
 
 int dm_disk_usage(const struct dm *dm, const vm_id *vm, uint64_t *ret_used, uint64_t *ret_total,

@@ -18,10 +18,12 @@
 #include "banger-netd/uid_empty.h"
 #include "banger-netd/uid_kill.h"
 #include "banger-netd/vmm_probe.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proto_launch.h"
 #include "common/str.h"
+#include "common/watchdog.h"
 
 #define DEATH_MS 10000
 
@@ -63,6 +65,8 @@ static int choose_kvm(struct launch *l, enum accel accel, bool *ret, struct err 
 static int check_spawn(
 	struct launch *l, uid_t jail_uid, vm_id vm, const struct vmm_probe *vmm, struct err *err)
 {
+	if (FAILPOINT(spawn_begin, err) < 0)
+		return -1;
 	if (!is_jail_uid(l, jail_uid))
 		return err_set(err, ERR_protocol, "%u is no jail's uid", jail_uid);
 	if (procs_find(&l->procs, vm))
@@ -86,7 +90,9 @@ static int keep(struct launch *l, vm_id vm, struct jail_child *c, struct vmm_log
 	_cleanup_fd_ int pidfd = fcntl(c->pidfd, F_DUPFD_CLOEXEC, 0);
 	int r;
 
-	if (pidfd < 0)
+	if (FAILPOINT(spawn_child, err) < 0)
+		r = -1;
+	else if (pidfd < 0)
 		r = err_sys(err, ERR_operation_failed, errno, "cannot copy a pidfd");
 	else
 		r = proc_start_time(p.pid, &p.start_time, err);
@@ -99,6 +105,8 @@ static int keep(struct launch *l, vm_id vm, struct jail_child *c, struct vmm_log
 		proc_finish(&p);
 		return -1;
 	}
+	if (FAILPOINT(spawn_kept, err) < 0)
+		return -1;
 	*ret_start_time = p.start_time;
 	*ret_pidfd = TAKE_FD(pidfd);
 	return 0;
@@ -147,12 +155,14 @@ int on_process_go(struct launch *l, struct launch_process_go_in *in,
 
 	if (!p || p->gate < 0)
 		return err_set(err, ERR_protocol, "VM %s has no VMM that waits", in->vm.s);
+	if (FAILPOINT(go_begin, err) < 0)
+		return -1;
 	if (jail_go(p->gate, p->pid, err) < 0) {
 		procs_remove(&l->procs, in->vm);
 		return -1;
 	}
 	fd_closep(&p->gate);
-	return 0;
+	return FAILPOINT(go_end, err);
 }
 
 int on_process_adopt(struct launch *l, struct launch_process_adopt_in *in,
@@ -229,6 +239,8 @@ int on_uid_kill(struct launch *l, struct launch_uid_kill_in *in, struct launch_u
 
 	if (!is_jail_uid(l, in->jail_uid))
 		return err_set(err, ERR_protocol, "%u is no jail's uid", in->jail_uid);
+	if (FAILPOINT(kill_begin, err) < 0)
+		return -1;
 	if (p) {
 		syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
 		poll(&(struct pollfd){ .fd = p->pidfd, .events = POLLIN }, 1, DEATH_MS);
@@ -237,7 +249,7 @@ int on_uid_kill(struct launch *l, struct launch_uid_kill_in *in, struct launch_u
 	if (uid_kill(in->jail_uid, err) < 0)
 		return -1;
 	procs_remove(&l->procs, in->vm);
-	return 0;
+	return FAILPOINT(kill_end, err);
 }
 
 int on_uid_empty(struct launch *l, struct launch_uid_empty_in *in, struct launch_uid_empty_out *out,
@@ -296,7 +308,9 @@ int on_limits_place(struct launch *l, struct launch_limits_place_in *in,
 	vm.pid = p->pid;
 	if (choose_kvm(l, in->accel, &vm.kvm, err) < 0)
 		return -1;
-	return limits_place(l->limits, &vm, err);
+	if (FAILPOINT(limits_begin, err) < 0 || limits_place(l->limits, &vm, err) < 0)
+		return -1;
+	return FAILPOINT(limits_end, err);
 }
 
 int on_limits_remove(struct launch *l, struct launch_limits_remove_in *in,
@@ -398,6 +412,11 @@ static int start(struct launch *l, struct err *err)
 	return 0;
 }
 
+static void watch(void *ctx, const struct message *m, uint64_t op)
+{
+	watchdog_begin(WATCHDOG_LAUNCH);
+}
+
 int launch_main(int socket, const struct netd_config *config)
 {
 	struct launch l = { .config = config,
@@ -410,8 +429,8 @@ int launch_main(int socket, const struct netd_config *config)
 	int r = -1;
 
 	if (ipc_open(socket, &launch_protocol, &ch, &err) == 0 && start(&l, &err) == 0)
-		while ((r = ipc_serve(ch, launch_handlers, &l, NULL, &err)) > 0)
-			;
+		while ((r = ipc_serve(ch, launch_handlers, &l, watch, &err)) > 0)
+			watchdog_end();
 	if (r < 0)
 		log_error("%s", err.msg);
 	kvm_probe_cancel(&l.kvm);

@@ -9,6 +9,7 @@
 #include "banger-netd/rundir.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "common/watchdog.h"
 
 #define PROTO	    netd
 #define PROTO_TABLE "common/proto/netd.tbl.h"
@@ -71,6 +72,7 @@ static void trace(void *ctx, const struct message *m, uint64_t op)
 {
 	log_set_op(op);
 	log_debug("%s", m->name);
+	watchdog_begin(WATCHDOG_NETD);
 }
 
 /* Wait for bangerd; false when launch is gone, without whom there is nothing to do. */
@@ -102,6 +104,7 @@ int netd_serve(struct netd *n, struct ipc *ch)
 			break;
 		}
 		r = ipc_serve(ch, netd_handlers, n, trace, &err);
+		watchdog_end();
 		log_set_op(0);
 	}
 	if (r < 0)

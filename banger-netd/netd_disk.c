@@ -4,6 +4,7 @@
 
 #include "banger-netd/fd_check.h"
 #include "banger-netd/netd.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/log.h"
 
@@ -44,14 +45,17 @@ int on_disk_attach(struct netd *n, struct netd_disk_attach_in *in, struct netd_d
 	if (row->disk)
 		return err_set(err, ERR_protocol, "VM %s has its disk", in->vm.s);
 	if (fd_check_cow(in->image, in->cow, in->size, n->config.group, err) < 0 ||
+		FAILPOINT(disk_begin, err) < 0 ||
 		launch_dm_attach(n->launch, &launch_in, &made, err) < 0)
 		return -1;
 	disk = made.disk;
-	if (note_disk(n, row, disk, err) < 0) {
+	if (FAILPOINT(disk_attached, err) < 0 || note_disk(n, row, disk, err) < 0) {
 		fd_closep(&disk);
 		netd_disk_down(n, in->vm, &undo);
 		return -1;
 	}
+	if (FAILPOINT(disk_row, err) < 0)
+		return -1;
 	out->disk = TAKE_FD(disk);
 	return 0;
 }

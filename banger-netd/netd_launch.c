@@ -6,6 +6,7 @@
 #include "banger-netd/netd.h"
 #include "banger-netd/rundir.h"
 #include "banger-netd/tap.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
@@ -53,9 +54,10 @@ static int start_begin(struct netd *n, enum netd_message m, enum vmm_kind vmm, v
 
 static int start_rundir(struct netd *n, struct start *s, struct err *err)
 {
-	if (netd_rundir_remove(n, s->row.vm, err) < 0)
+	if (FAILPOINT(launch_begin, err) < 0 || netd_rundir_remove(n, s->row.vm, err) < 0 ||
+		rundir_create(n->rundirs, s->row.vm, n->config.group, &s->rundir, err) < 0)
 		return -1;
-	return rundir_create(n->rundirs, s->row.vm, n->config.group, &s->rundir, err);
+	return FAILPOINT(launch_rundir, err);
 }
 
 /* The child waits: put it under its limits, and let it become the VMM. */
@@ -69,9 +71,11 @@ static int go(struct netd *n, const struct start *s, ranged_vcpus vcpus, ranged_
 	struct launch_limits_place_out limits_out;
 	struct launch_process_go_out go_out;
 
-	if (launch_limits_place(n->launch, &limits_in, &limits_out, err) < 0)
+	if (launch_limits_place(n->launch, &limits_in, &limits_out, err) < 0 ||
+		FAILPOINT(launch_limits, err) < 0 ||
+		launch_process_go(n->launch, &go_in, &go_out, err) < 0)
 		return -1;
-	return launch_process_go(n->launch, &go_in, &go_out, err);
+	return FAILPOINT(launch_go, err);
 }
 
 /* Nothing of it is left, or what is left is the next release's. */
@@ -123,7 +127,7 @@ static int spawn_qemu(
 	s->row.start_time = out.start_time;
 	s->row.attached = true;
 	s->row.tap = -1; /* the VMM has it now, alone */
-	return 0;
+	return FAILPOINT(launch_spawned, err);
 }
 
 int on_qemu_launch(struct netd *n, struct netd_qemu_launch_in *in, struct netd_qemu_launch_out *out,
@@ -144,6 +148,8 @@ int on_qemu_launch(struct netd *n, struct netd_qemu_launch_in *in, struct netd_q
 		start_undo(n, &s);
 		return -1;
 	}
+	if (FAILPOINT(launch_row, err) < 0)
+		return -1;
 	out->pid = (uint32_t)s.row.pid;
 	out->start_time = s.row.start_time;
 	out->pidfd = TAKE_FD(s.pidfd);
@@ -177,7 +183,10 @@ static int spawn_firecracker(struct netd *n, const struct netd_firecracker_launc
 	s->row.pid = (pid_t)out.pid;
 	s->row.start_time = out.start_time;
 	s->row.attached = false;
-	return tap_make(tun, name_tap(in->vm).s, s->row.jail_uid, err);
+	if (FAILPOINT(launch_spawned, err) < 0 ||
+		tap_make(tun, name_tap(in->vm).s, s->row.jail_uid, err) < 0)
+		return -1;
+	return FAILPOINT(launch_tap, err);
 }
 
 int on_firecracker_launch(struct netd *n, struct netd_firecracker_launch_in *in,
@@ -196,6 +205,8 @@ int on_firecracker_launch(struct netd *n, struct netd_firecracker_launch_in *in,
 		start_undo(n, &s);
 		return -1;
 	}
+	if (FAILPOINT(launch_row, err) < 0)
+		return -1;
 	out->pid = (uint32_t)s.row.pid;
 	out->start_time = s.row.start_time;
 	out->pidfd = TAKE_FD(s.pidfd);

@@ -7,6 +7,7 @@
 #include "banger-netd/netd.h"
 #include "banger-netd/sysctl.h"
 #include "banger-netd/tap.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/str.h"
 
@@ -183,7 +184,8 @@ static int tap_up(struct netd *n, const struct ledger_row *row, unsigned bridge,
 	/* Firecracker's is made where Firecracker is. */
 	if (row->vmm == vmm_kind_firecracker)
 		return 0;
-	if (tap_open(name.s, &tap, err) < 0 || tap_join(n, name, bridge, err) < 0)
+	if (tap_open(name.s, &tap, err) < 0 || tap_join(n, name, bridge, err) < 0 ||
+		FAILPOINT(tap_made, err) < 0)
 		return -1;
 	*ret_tap = TAKE_FD(tap);
 	return 0;
@@ -205,7 +207,7 @@ int netd_network_down(struct netd *n, const struct ledger_row *row, bool keep, s
 	struct ifname bridge = name_bridge(row->owner);
 	bool stays = left.owner_vms > 0;
 
-	if (tap_down(n, row, err) < 0)
+	if (tap_down(n, row, err) < 0 || FAILPOINT(release_tap, err) < 0)
 		return -1;
 	if (!stays && keep)
 		stays = idle_keep(&n->idle, n->ledger, row->owner, row->subnet);
@@ -226,8 +228,10 @@ static int network_up(struct netd *n, struct ledger_row *row, bool first, struct
 {
 	unsigned bridge = 0;
 
-	if (bridge_up(n, row, first, &bridge, err) < 0 || forward_up(n, row, err) < 0 ||
-		netd_firewall_add(n, row, err) < 0)
+	if (FAILPOINT(tap_row, err) < 0 || bridge_up(n, row, first, &bridge, err) < 0 ||
+		FAILPOINT(tap_bridge, err) < 0 || forward_up(n, row, err) < 0 ||
+		FAILPOINT(tap_forward, err) < 0 || netd_firewall_add(n, row, err) < 0 ||
+		FAILPOINT(tap_rules, err) < 0)
 		return -1;
 	return tap_up(n, row, bridge, &row->tap, err);
 }
@@ -253,7 +257,7 @@ int on_tap_create(struct netd *n, struct netd_tap_create_in *in, struct netd_tap
 	if (check_address(n, &wanted, err) < 0)
 		return -1;
 	first = count_rows(n, wanted.owner, NULL).owner_vms == 0;
-	if (ledger_put(n->ledger, &wanted, err) < 0)
+	if (FAILPOINT(tap_begin, err) < 0 || ledger_put(n->ledger, &wanted, err) < 0)
 		return -1;
 	if (network_up(n, ledger_find(n->ledger, in->vm), first, err) < 0) {
 		/* What cannot be undone now is undone by vm_release. */
@@ -284,7 +288,8 @@ static int attach(
 		return -1;
 	if (link_move(inside, name.s, n->netns, err) < 0)
 		return err_wrap(err, "VM %s has no TAP that could be attached", row->vm.s);
-	if (tap_join(n, name, info.index, err) < 0) {
+	if (FAILPOINT(attach_moved, err) < 0 || tap_join(n, name, info.index, err) < 0 ||
+		FAILPOINT(attach_joined, err) < 0) {
 		tap_down(n, row, &undo);
 		return -1;
 	}
@@ -311,7 +316,7 @@ int on_tap_attach(struct netd *n, struct netd_tap_attach_in *in, struct netd_tap
 	if (link_open_socket(row->inside, &inside, err) < 0)
 		return -1;
 	row->inside = -1; /* the link's now, and gone with it: there is one try */
-	r = attach(n, row, inside, err);
+	r = FAILPOINT(attach_begin, err) < 0 ? -1 : attach(n, row, inside, err);
 	link_close(inside);
 	if (r < 0)
 		return -1;
@@ -321,7 +326,7 @@ int on_tap_attach(struct netd *n, struct netd_tap_attach_in *in, struct netd_tap
 		tap_down(n, row, &undo);
 		return -1;
 	}
-	return 0;
+	return FAILPOINT(attach_row, err);
 }
 
 /* Forwarding and rules as the rows say. */

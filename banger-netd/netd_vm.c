@@ -7,6 +7,7 @@
 #include "banger-netd/netd.h"
 #include "banger-netd/procs.h"
 #include "banger-netd/rundir.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/log.h"
 
@@ -80,7 +81,8 @@ int on_vm_reserve(struct netd *n, struct netd_vm_reserve_in *in, struct netd_vm_
 
 	if (netd_gate(n, netd_msg_vm_reserve, in->vm, &old, err) < 0)
 		return -1;
-	if (pick_uid(n, &row.jail_uid, err) < 0 || ledger_put(n->ledger, &row, err) < 0)
+	if (FAILPOINT(reserve_begin, err) < 0 || pick_uid(n, &row.jail_uid, err) < 0 ||
+		ledger_put(n->ledger, &row, err) < 0 || FAILPOINT(reserve_row, err) < 0)
 		return -1;
 	out->jail_uid = row.jail_uid;
 	return 0;
@@ -129,7 +131,7 @@ int on_vm_signal(struct netd *n, struct netd_vm_signal_in *in, struct netd_vm_si
 
 	if (netd_gate(n, netd_msg_vm_signal, in->vm, &row, err) < 0)
 		return -1;
-	if (adopt(n, row, &pidfd, err) < 0)
+	if (FAILPOINT(signal_begin, err) < 0 || adopt(n, row, &pidfd, err) < 0)
 		return -1;
 	return launch_process_signal(n->launch, &signal_in, &signal_out, err);
 }
@@ -143,7 +145,7 @@ int on_vm_reap(
 	struct err gone = ERR_INIT;
 	struct ledger_row *row, dead;
 
-	if (netd_gate(n, netd_msg_vm_reap, in->vm, &row, err) < 0)
+	if (netd_gate(n, netd_msg_vm_reap, in->vm, &row, err) < 0 || FAILPOINT(reap_begin, err) < 0)
 		return -1;
 	if (adopt(n, row, &pidfd, &gone) < 0) {
 		if (gone.code != ERR_not_found) {
@@ -154,7 +156,7 @@ int on_vm_reap(
 		return -1;
 	dead = *row;
 	dead.state = ledger_state_dead;
-	if (ledger_put(n->ledger, &dead, err) < 0)
+	if (ledger_put(n->ledger, &dead, err) < 0 || FAILPOINT(reap_row, err) < 0)
 		return -1;
 	out->known = reaped.known;
 	out->status = reaped.status;
@@ -170,12 +172,16 @@ int on_vm_release(struct netd *n, struct netd_vm_release_in *in, struct netd_vm_
 		return -1;
 	if (!row)
 		return 0;
-	if (netd_kill_uid(n, in->vm, row->jail_uid, err) < 0 ||
-		(row->disk && netd_disk_down(n, in->vm, err) < 0))
+	if (FAILPOINT(release_begin, err) < 0 || netd_kill_uid(n, in->vm, row->jail_uid, err) < 0 ||
+		FAILPOINT(release_killed, err) < 0 ||
+		(row->disk && netd_disk_down(n, in->vm, err) < 0) ||
+		FAILPOINT(release_disk, err) < 0)
 		return -1;
 	if (ledger_row_has_network(row) && netd_network_down(n, row, true, err) < 0)
 		return -1;
-	if (netd_rundir_remove(n, in->vm, err) < 0 || ledger_remove(n->ledger, in->vm, err) < 0)
+	if (FAILPOINT(release_network, err) < 0 || netd_rundir_remove(n, in->vm, err) < 0 ||
+		FAILPOINT(release_rundir, err) < 0 || ledger_remove(n->ledger, in->vm, err) < 0 ||
+		FAILPOINT(release_row, err) < 0)
 		return -1;
 	log_info("VM %s is gone", in->vm.s);
 	return 0;

@@ -121,7 +121,8 @@ static void say_end(const struct helper *h)
 	else if (info.si_code == CLD_EXITED)
 		log_error("%s ended with status %d", h->name, info.si_status);
 	else
-		log_error("%s was ended by signal %d", h->name, info.si_status);
+		log_error("%s was ended by signal %d%s", h->name, info.si_status,
+			info.si_status == SIGALRM ? ": a request took too long" : "");
 }
 
 static struct loop *watched_by;

@@ -181,6 +181,7 @@ USE(imaged_own)
 END_PROFILE(imaged)
 
 GROUP(imaged_own)
+CALL(alarm) /* common/watchdog.h */
 CALL(clone)
 CALL(execveat)
 CALL(wait4)
@@ -285,6 +286,7 @@ CALL(getsockname)
 CALL(sendto)
 CALL(recvfrom)
 CALL(pselect6)
+CALL(alarm) /* common/watchdog.h */
 CALL_IF(ioctl, 1, ~0ULL, TUNSETIFF)
 CALL_IF(ioctl, 1, ~0ULL, TUNSETOWNER)
 CALL_IF(ioctl, 1, ~0ULL, TUNSETPERSIST)
