@@ -268,6 +268,23 @@ int on_uid_check(struct launch *l, struct launch_uid_check_in *in, struct launch
 	return uid_alive(in->jail_uid, &out->alive, err);
 }
 
+int on_uid_next(struct launch *l, struct launch_uid_next_in *in, struct launch_uid_next_out *out,
+	struct err *err)
+{
+	uid_t first = in->jail_uid, end = l->config->uid_base + l->config->uid_count;
+
+	out->jail_uid = in->jail_uid;
+	if (!is_jail_uid(l, first))
+		return err_set(err, ERR_protocol, "%u is no jail's uid", first);
+	return uid_next(first, end, &out->found, &out->jail_uid, err);
+}
+
+int on_limits_sweep(struct launch *l, struct launch_limits_sweep_in *in,
+	struct launch_limits_sweep_out *out, struct err *err)
+{
+	return limits_sweep(l->limits, &out->removed, err);
+}
+
 int on_kvm_probe(struct launch *l, struct launch_kvm_probe_in *in, struct launch_kvm_probe_out *out,
 	struct err *err)
 {

@@ -101,6 +101,14 @@ int limits_place(struct limits_host *l, const struct limits_vm *vm, struct err *
 	return r < 0 ? err_wrap(err, "cannot limit VM %s", vm->vm.s) : 0;
 }
 
+int limits_sweep(struct limits_host *l, unsigned *ret, struct err *err)
+{
+	if (l->kind == limits_cgroup)
+		return limits_cgroup_sweep(l->tree, ret, err);
+	*ret = 0;
+	return 0;
+}
+
 int limits_remove(struct limits_host *l, vm_id vm, struct err *err)
 {
 	struct err stays = ERR_INIT;

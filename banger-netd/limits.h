@@ -39,6 +39,9 @@ const char *limits_problem(const struct limits_host *l);
  * on failure once the process is dead. Takes at most some 5 s. */
 int limits_place(struct limits_host *l, const struct limits_vm *vm, struct err *err);
 
+/* Take away what limited VMs whose processes are all dead; how many. (Scopes go by themselves.) */
+int limits_sweep(struct limits_host *l, unsigned *ret, struct err *err);
+
 /* Take away what limited a VM, all of whose processes are dead; none is fine. Fails with busy when
  * something still lives there. */
 int limits_remove(struct limits_host *l, vm_id vm, struct err *err);

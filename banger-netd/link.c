@@ -123,9 +123,24 @@ static int talk(struct link *l, const struct nlmsghdr *h, mnl_cb_t cb, void *dat
 	}
 }
 
+static int parse_tun(const struct nlattr *a, void *data)
+{
+	struct link_info *info = data;
+
+	if (mnl_attr_get_type(a) == IFLA_TUN_OWNER && mnl_attr_validate(a, MNL_TYPE_U32) >= 0) {
+		info->has_owner = true;
+		info->owner = mnl_attr_get_u32(a);
+	}
+	return MNL_CB_OK;
+}
+
+/* The kind comes before its data. */
 static int parse_kind(const struct nlattr *a, void *data)
 {
 	struct link_info *info = data;
+
+	if (mnl_attr_get_type(a) == IFLA_INFO_DATA && str_eq(info->kind, "tun"))
+		mnl_attr_parse_nested(a, parse_tun, info);
 
 	if (mnl_attr_get_type(a) == IFLA_INFO_KIND && mnl_attr_validate(a, MNL_TYPE_STRING) >= 0 &&
 		!str_copy(info->kind, sizeof(info->kind), mnl_attr_get_str(a)))
@@ -139,6 +154,9 @@ static int parse_link_attr(const struct nlattr *a, void *data)
 
 	if (mnl_attr_get_type(a) == IFLA_MASTER && mnl_attr_validate(a, MNL_TYPE_U32) >= 0)
 		info->master = mnl_attr_get_u32(a);
+	if (mnl_attr_get_type(a) == IFLA_ADDRESS &&
+		mnl_attr_get_payload_len(a) == sizeof(info->address))
+		memcpy(&info->address, mnl_attr_get_payload(a), sizeof(info->address));
 	if (mnl_attr_get_type(a) == IFLA_LINKINFO)
 		mnl_attr_parse_nested(a, parse_kind, info);
 	return MNL_CB_OK;

@@ -14,7 +14,10 @@ struct link;
 struct link_info {
 	unsigned index;
 	unsigned master; /* index of the bridge it is a port of, or 0 */
+	mac address;	 /* zero when it has none */
 	char kind[16];	 /* "bridge", "tun"…, "" when it has none */
+	bool has_owner;	 /* a TAP's, as its maker set it */
+	uint32_t owner;
 };
 
 int link_open(struct link **ret, struct err *err);

@@ -16,6 +16,7 @@
 #include "banger-netd/launch.h"
 #include "banger-netd/netd.h"
 #include "banger-netd/rundir.h"
+#include "banger-netd/sweep.h"
 #include "banger-netd/uid_range.h"
 #include "common/confine.h"
 #include "common/failpoint.h"
@@ -159,9 +160,8 @@ static void mend(struct netd *n)
 
 	for (size_t i = 0; (row = ledger_at(n->ledger, i)); i++)
 		nat = nat || (ledger_row_has_network(row) && row->nat);
-	if (netd_disk_sweep(n, &err) < 0)
-		log_error("%s", err.msg);
 	idle_recover(n->ledger, netd_bridge_down, n);
+	n->swept = netd_sweep(n);
 	if (!nat && forwarding_down(n->ledger, &err) < 0)
 		log_error("%s", err.msg);
 	n->have_nft = netd_firewall(n, NULL, &err) == 0;

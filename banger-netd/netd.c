@@ -58,6 +58,7 @@ int on_host_status(struct netd *n, struct netd_host_status_in *in, struct netd_h
 	out->limits = limits.limits;
 	out->limits_problem = limits.problem;
 	out->have_dm = dm.have_dm;
+	out->swept = n->swept;
 	out->tsc_khz = host_tsc_khz(&n->tsc);
 	out->pool = n->config.pool;
 	out->pool_prefix = n->config.pool_prefix;

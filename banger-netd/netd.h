@@ -24,6 +24,7 @@ struct netd {
 	struct host_tsc tsc;
 	bool have_tun, have_nft;
 	struct idle idle;
+	unsigned swept; /* sweep.h, at start */
 };
 
 /* Handlers, as the table names them. */
@@ -55,8 +56,8 @@ int netd_network_down(struct netd *n, const struct ledger_row *row, bool keep, s
 /* Take a VM's copy-on-write disk away, when nothing has it open any more. */
 int netd_disk_down(struct netd *n, vm_id vm, struct err *err);
 
-/* Take those away that no row knows. */
-int netd_disk_sweep(struct netd *n, struct err *err);
+/* Take those away that no row knows; how many. */
+int netd_disk_sweep(struct netd *n, unsigned *ret, struct err *err);
 
 /* Take a bridge of no VM away; `ctx` is the netd. For idle.h. */
 int netd_bridge_down(void *ctx, uid_t owner, struct err *err);

@@ -79,7 +79,7 @@ int on_disk_usage(struct netd *n, struct netd_disk_usage_in *in, struct netd_dis
 	return 0;
 }
 
-int netd_disk_sweep(struct netd *n, struct err *err)
+int netd_disk_sweep(struct netd *n, unsigned *ret, struct err *err)
 {
 	struct launch_dm_next_in in;
 	struct launch_dm_next_out next;
@@ -97,5 +97,6 @@ int netd_disk_sweep(struct netd *n, struct err *err)
 		log_notice("discarding the disk of VM %s, which is no more", next.vm.s);
 		if (netd_disk_down(n, next.vm, err) < 0)
 			return -1;
+		(*ret)++;
 	}
 }

@@ -21,9 +21,9 @@
 #define ROUND_NS 5000000L
 #define ROUNDS	 2000 /* ten seconds: a VMM that is inside a slow disk's write dies late */
 
-/* "State:" and "Uid:" of /proc/PID/status (proc(5)): a live process of that uid? A process may
- * hide the owner of its /proc entries (prctl(2), PR_SET_DUMPABLE), but not this. */
-static bool lives_as(const char *pid, uid_t uid)
+/* "State:" and "Uid:" of /proc/PID/status (proc(5)): a live process, and whose? A process may hide
+ * the owner of its /proc entries (prctl(2), PR_SET_DUMPABLE), but not this. */
+static bool lives(const char *pid, uid_t *ret_uid)
 {
 	char path[288], buf[1024], *state, *uids;
 	_cleanup_fd_ int fd = -1;
@@ -39,22 +39,26 @@ static bool lives_as(const char *pid, uid_t uid)
 	uids = strstr(buf, "\nUid:\t");
 	if (!state || !uids || state[8] == 'Z' || state[8] == 'X')
 		return false;
-	return strtoul(uids + 6, NULL, 10) == uid;
+	*ret_uid = (uid_t)strtoul(uids + 6, NULL, 10);
+	return true;
 }
 
-static int find_in_proc(uid_t uid, bool *ret, struct err *err)
+int uid_next(uid_t first, uid_t end, bool *ret_found, uid_t *ret, struct err *err)
 {
 	DIR *d = opendir("/proc");
-	bool found = false;
+	uid_t best = end, uid;
 	struct dirent *e;
 
 	if (!d)
 		return err_sys(err, ERR_operation_failed, errno, "cannot read /proc");
-	while (!found && (e = readdir(d)))
-		if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
-			found = lives_as(e->d_name, uid);
+	while (best > first && (e = readdir(d)))
+		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && lives(e->d_name, &uid) &&
+			uid >= first && uid < best)
+			best = uid;
 	closedir(d);
-	*ret = found;
+	*ret_found = best < end;
+	if (best < end)
+		*ret = best;
 	return 0;
 }
 
@@ -101,7 +105,7 @@ int uid_alive(uid_t uid, bool *ret, struct err *err)
 	if (is_counted(uid, &counted, err) < 0)
 		return -1;
 	if (counted)
-		return find_in_proc(uid, ret, err);
+		return uid_next(uid, uid + 1, ret, &uid, err);
 	*ret = false;
 	return 0;
 }

@@ -42,6 +42,7 @@ int drop_confine(const struct settings *settings, struct err *err)
 		{ "/etc", CONFINE_READ },		  /* resolv.conf, passwd */
 		{ "/run/systemd/resolve", CONFINE_READ }, /* where the former may point to */
 		{ "/proc/meminfo", CONFINE_READ },
+		{ "/proc/sys/kernel/random/boot_id", CONFINE_READ },
 #ifdef __SANITIZE_ADDRESS__ /* which reads its own maps */
 		{ "/proc", CONFINE_READ },
 #endif

@@ -86,6 +86,7 @@ int rpc_daemon_status(struct call *call, struct rpc_daemon_status_in *in,
 	reply_int(&r, "vms", all);
 	reply_int(&r, "vms_running", running);
 	reply_object(&r, "host", describe_host(s));
+	reply_string(&r, "reconciled", vms_reconciled(s->vms));
 	reply_string(&r, "socket", s->socket_path);
 	reply_string(&r, "state_dir", s->settings->paths_state_dir.s);
 	return reply_end(&r, ret_result, err);

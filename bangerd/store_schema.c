@@ -90,6 +90,10 @@ const char *const store_schema_steps[] = {
 	/* Its work disk, and whether its root disk is to be made anew. */
 	"ALTER TABLE vm ADD COLUMN work_size INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE vm ADD COLUMN remake INTEGER NOT NULL DEFAULT 0;",
+
+	/* Which boot of the host this was used in last. */
+	"CREATE TABLE host (boot_id TEXT NOT NULL) STRICT;"
+	"INSERT INTO host VALUES ('');",
 };
 
 const int store_schema_version = ARRAY_SIZE(store_schema_steps);

@@ -69,6 +69,7 @@ struct vms {
 	ipv4 dns[2];	    /* for guests */
 	uint8_t *last_host; /* per subnet: the octet given last */
 	uint32_t names_seed;
+	char reconciled[256]; /* what was put right at start; constant from then on */
 };
 
 /* ---- the list (vms.c) ---- */

@@ -100,10 +100,11 @@ static bool is_known(struct vms *vms, const vm_id *id)
 	return false;
 }
 
-void vm_dirs_sweep(struct vms *vms)
+unsigned vm_dirs_sweep(struct vms *vms)
 {
 	_cleanup_(close_dirp) DIR *d = list(vms->dir_fd);
 	struct dirent *e;
+	unsigned n = 0;
 	vm_id id;
 
 	while (d && (e = readdir(d))) {
@@ -115,7 +116,9 @@ void vm_dirs_sweep(struct vms *vms)
 			log_warning("%s", err.msg);
 		else
 			log_notice("removed the files of VM %s, which is no more", id.s);
+		n++;
 	}
+	return n;
 }
 
 struct console *vm_console_get(struct vm *vm)

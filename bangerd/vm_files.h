@@ -12,8 +12,8 @@ int vm_dir_sync(struct vms *vms, int dir_fd, struct err *err);
 /* With all that is in it; none is fine. */
 int vm_dir_remove(struct vms *vms, const vm_id *id, struct err *err);
 
-/* Remove the directories of VMs that are not in the list; one log line each. At start. */
-void vm_dirs_sweep(struct vms *vms);
+/* Remove the directories of VMs that are not in the list; one log line each. At start. How many. */
+unsigned vm_dirs_sweep(struct vms *vms);
 
 /* The VM's console, or NULL when it has none yet; it lives as long as the VM. */
 struct console *vm_console_get(struct vm *vm);

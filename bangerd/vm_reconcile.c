@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* After a restart: what the rows say, and what is there. One log line for each VM that changes. */
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 
 #include "bangerd/call.h"
+#include "bangerd/host.h"
+#include "bangerd/store_host.h"
 #include "bangerd/vm.h"
 #include "bangerd/vm_delete.h"
 #include "bangerd/vm_files.h"
@@ -18,6 +22,23 @@
 /* For a guest that was being started when the daemon ended to say whether it got ready; for a VMM
  * to say how its guest is. */
 #define HELLO_MS 2000
+
+/* What was done, for the last line of it. */
+struct tally {
+	unsigned taken_over, stopped, removed, released, failed;
+	bool rebooted;
+};
+
+static int read_boot_id(struct boot_id *ret, struct err *err)
+{
+	_cleanup_fd_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	struct boot_id id = { "" };
+
+	if (fd < 0 || fd_read_full(fd, id.s, sizeof(id.s) - 1) != (ssize_t)sizeof(id.s) - 1)
+		return err_sys(err, ERR_operation_failed, errno, "cannot read the boot id");
+	*ret = id;
+	return 0;
+}
 
 static struct vm *find_id(struct vms *vms, const vm_id *id)
 {
@@ -104,22 +125,29 @@ static bool adopt(struct vm *vm)
 }
 
 /* One row of netd's ledger. What is not taken over is taken away. */
-static int settle_ledger(struct vms *vms, const struct netd_vm_next_out *row, struct err *err)
+static int settle_ledger(
+	struct vms *vms, const struct netd_vm_next_out *row, struct tally *t, struct err *err)
 {
 	struct vm *vm = find_id(vms, &row->vm);
 
 	if (vm && row->alive && !vm->row.auto_remove &&
 		(vm->row.state == VM_RUNNING || vm->row.state == VM_STARTING ||
 			vm->row.state == VM_STOPPING || vm->row.state == VM_PAUSED) &&
-		adopt(vm))
+		adopt(vm)) {
+		t->taken_over++;
 		return 0;
-	if (!vm)
+	}
+	t->released++;
+	if (vm)
+		log_notice("VM %s '%s': what it had on the host is taken away%s", vm->row.id.s,
+			vm->row.name.s, row->alive ? ", its VMM is ended" : "");
+	else
 		log_notice("VM %s of uid %u is no more: taken off the host", row->vm.s,
 			(unsigned)row->owner);
 	return vm ? vm_release_host(vm, err) : release(vms, &row->vm, err);
 }
 
-static int walk_ledger(struct vms *vms, struct err *err)
+static int walk_ledger(struct vms *vms, struct tally *t, struct err *err)
 {
 	struct netd_vm_next_in in;
 	struct netd_vm_next_out row;
@@ -134,15 +162,19 @@ static int walk_ledger(struct vms *vms, struct err *err)
 		if (!row.found)
 			return 0;
 		/* One that cannot be taken away now does not keep the others from being served. */
-		if (settle_ledger(vms, &row, &why) < 0)
+		if (settle_ledger(vms, &row, t, &why) < 0) {
 			log_error("VM %s: %s", row.vm.s, why.msg);
+			t->failed++;
+		}
 		in.after = row.vm;
 	}
 }
 
 /* A VM that does not run. */
-static int settle_row(struct vm *vm, struct err *err)
+static int settle_row(struct vm *vm, struct tally *t, struct err *err)
 {
+	const char *why =
+		t->rebooted ? "the host was restarted" : "it ended while the daemon was away";
 	enum vm_state state = vm->row.state;
 
 	if (vm->row.auto_remove || state == VM_CREATING || state == VM_DELETING) {
@@ -150,28 +182,62 @@ static int settle_row(struct vm *vm, struct err *err)
 			vm->row.auto_remove    ? "its client is gone"
 			: state == VM_CREATING ? "its creation was cut off"
 					       : "its deletion was cut off");
+		t->removed++;
 		return vm_delete_held(vm, err);
 	}
 	if (state == VM_STOPPED)
 		return 0;
-	log_notice("VM %s '%s' is stopped: it ended while the daemon was away", vm->row.id.s,
-		vm->row.name.s);
-	return vm_save(vm, VM_STOPPED, "it ended while the daemon was away", err);
+	/* A start that did not get far enough to be anything: it is stopped as it was. */
+	if (state == VM_STARTING && !t->rebooted)
+		why = "its start was cut off";
+	log_notice("VM %s '%s' is stopped: %s", vm->row.id.s, vm->row.name.s, why);
+	t->stopped++;
+	return vm_save(vm, VM_STOPPED, why, err);
 }
 
-int vms_reconcile(struct vms *vms, struct err *err)
+static void settle_rows(struct vms *vms, struct tally *t)
 {
 	struct vm *next;
 
-	if (walk_ledger(vms, err) < 0)
-		return -1;
 	for (struct vm *vm = vms->first; vm; vm = next) {
 		struct err why = ERR_INIT;
 
 		next = vm->next;
-		if (!vm->vmm.ops && settle_row(vm, &why) < 0)
-			log_error("VM %s: %s", vm->row.id.s, why.msg);
+		if (vm->vmm.ops || settle_row(vm, t, &why) == 0)
+			continue;
+		log_error("VM %s: %s", vm->row.id.s, why.msg);
+		t->failed++;
 	}
-	vm_dirs_sweep(vms);
+}
+
+static void sum_up(struct vms *vms, const struct tally *t, unsigned files)
+{
+	unsigned all = 0, running = 0, swept = vms->services->host->status.swept;
+
+	vms_count(vms, 0, &all, &running);
+	str_format(vms->reconciled, sizeof(vms->reconciled),
+		"%s%u VMs: %u taken over, %u stopped, %u removed; off the host: %u of VMs, %u that "
+		"nothing knew; %u directories without a VM; %u failed",
+		t->rebooted ? "after a restart of the host: " : "", all, t->taken_over, t->stopped,
+		t->removed, t->released, swept, files, t->failed);
+	log_notice("reconciled: %s", vms->reconciled);
+}
+
+int vms_reconcile(struct vms *vms, struct err *err)
+{
+	struct store *store = vms->services->store;
+	struct boot_id last, now;
+	struct tally t = { 0 };
+
+	if (store_host_boot(store, &last, err) < 0 || read_boot_id(&now, err) < 0)
+		return -1;
+	t.rebooted = last.s[0] && !str_eq(last.s, now.s);
+	if (walk_ledger(vms, &t, err) < 0)
+		return -1;
+	settle_rows(vms, &t);
+	/* The last of it: cut off before, it is a restart of the host still. */
+	if (!str_eq(last.s, now.s) && store_host_set_boot(store, &now, err) < 0)
+		return -1;
+	sum_up(vms, &t, vm_dirs_sweep(vms));
 	return 0;
 }

@@ -151,6 +151,11 @@ int vm_find(struct vms *vms, uid_t uid, const char *ref, struct vm **ret, struct
 	return r;
 }
 
+const char *vms_reconciled(const struct vms *vms)
+{
+	return vms->reconciled;
+}
+
 void vms_count(struct vms *vms, uid_t uid, unsigned *ret_all, unsigned *ret_running)
 {
 	unsigned all = 0, running = 0;

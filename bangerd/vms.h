@@ -23,6 +23,9 @@ int vms_reconcile(struct vms *vms, struct err *err);
 /* The connection is gone: its auto_remove VMs are to be deleted. Main thread; does not wait. */
 void vms_connection_closed(struct vms *vms, uint64_t connection);
 
+/* What vms_reconcile() did, in one line. */
+const char *vms_reconciled(const struct vms *vms);
+
 /* How many VMs `uid` sees (0: all), and how many of them run. */
 void vms_count(struct vms *vms, uid_t uid, unsigned *ret_all, unsigned *ret_running);
 

@@ -143,6 +143,18 @@ MSG(limits_remove, any)
 IN(vm_id, vm)
 END(limits_remove)
 
+/* The first jail uid from this one on that something runs under. */
+MSG(uid_next, any)
+IN(uid, jail_uid)
+OUT(boolean, found)
+OUT(uid, jail_uid)
+END(uid_next)
+
+/* Take away what limited VMs whose processes are all dead; how many. */
+MSG(limits_sweep, any)
+OUT(u32, removed)
+END(limits_sweep)
+
 /* Empty a directory of the jail uid's, as that uid. Nothing of it may run. */
 MSG(uid_empty, any)
 IN(uid, jail_uid)

@@ -18,7 +18,8 @@
 
 /* What the host offers; measured once, when netd starts. have_firecracker: there is one, and it is
  * fit; else firecracker_problem says why not and what to do ("" when it is fit). Its version
- * ("1.16.1") is given as far as it is known, also of one that is too old. */
+ * ("1.16.1") is given as far as it is known, also of one that is too old. swept: things of banger's
+ * that no ledger row knew, which were taken away at start. */
 MSG(host_status, any)
 OUT(kvm_state, kvm)
 OUT(u64, kvm_probe_us)
@@ -35,6 +36,7 @@ OUT(boolean, have_firecracker)
 OUT(text, firecracker_version)
 OUT(text, firecracker_problem)
 OUT(boolean, have_dm)
+OUT(u32, swept)
 END(host_status)
 
 /* The first thing a VM gets: a ledger row, and a jail uid of its own. */

@@ -40,6 +40,7 @@ RESULT(integer, vms, "VMs of the caller (of all, for root)")
 RESULT(integer, vms_running, "how many of them run")
 RESULT(object, host, "kvm, kvm_probe_us, tun, qemu, qemu_version, nftables, limits, limits_problem, net_pool, accel, firecracker, firecracker_version, firecracker_problem, vmm, vmm_why, device_mapper, disk")
 RESULT(string, socket, "the socket's path")
+RESULT(string, reconciled, "what was put right when it started: VMs taken over, stopped, removed, what nothing knew")
 RESULT(string, state_dir, "where images, kernels and disks are")
 END(daemon_status)
 

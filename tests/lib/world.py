@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""All that banger has on this host, by kind, in words that two runs of one operation share: what
+its ids are is not said, but whose they are. Equal worlds have nothing more and nothing less."""
+
+import os
+import re
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import rpc
+import suite
+
+ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
+# Momentary columns, and those that a clock gives.
+LEFT_OUT = {"id", "created_at", "started_at", "boot_id", "last_error", "vmm_why", "host", "mac"}
+
+
+def _rows(names):
+    """The database, as it is on the disk."""
+    path = Path(suite.settings()["state_dir"]) / "banger.db"
+    rows = []
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5) as db:
+        db.row_factory = sqlite3.Row
+        for table in ("image", "kernel", "vm"):
+            for row in db.execute(f"SELECT * FROM {table}"):
+                names[row["id"]] = f"{table} {row['name']}"
+        for table in ("image", "kernel", "vm", "owner_subnet"):
+            for row in db.execute(f"SELECT * FROM {table}"):
+                rows.append(f"{table} " + " ".join(
+                    f"{key}={row[key]}" for key in row.keys() if key not in LEFT_OUT))
+    db.close()
+    return rows
+
+
+def _tree(folder, sizes):
+    found = []
+    for path in folder.rglob("*"):
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            continue
+        name = str(path.relative_to(folder))
+        if name.startswith("banger.db"):
+            continue
+        size = f" {status.st_size}" if sizes and name.endswith((".img", ".ext4", ".cow")) else ""
+        found.append(f"{name}{size} {status.st_mode:o}")
+    return found
+
+
+def _idle(run):
+    """Bridges that are kept for a moment after the last VM, by their owners' uids."""
+    try:
+        return {f"bgr{line}" for line in (run / "ledger/idle").read_text().split()[1:]}
+    except FileNotFoundError:
+        return set()
+
+
+def _links(run):
+    idle = _idle(run)
+    return [name for name in os.listdir("/sys/class/net")
+            if name.startswith(("bt", "bgr")) and name not in idle]
+
+
+def _rules():
+    text = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True,
+                          check=False).stdout
+    words = []
+    for line in text.splitlines():
+        # Elements stand in no order.
+        line = re.sub(r"counter packets \d+ bytes \d+", "counter", line).strip()
+        line = re.sub(r"(\d+\.){3}\d+|([0-9a-f]{2}:){5}[0-9a-f]{2}", "<address>", line)
+        words += [part.strip() for part in re.split(r"[{},]|elements =", line) if part.strip()]
+    return words
+
+
+def _loops(state):
+    found = []
+    for path in Path("/sys/block").glob("loop*/loop/backing_file"):
+        try:
+            file = path.read_text().strip()
+        except OSError:
+            continue
+        if file.startswith(str(state)) and not file.endswith("state.img"):
+            found.append(file)
+    return found
+
+
+def _processes():
+    """Programs, and the namespaces that are not ours."""
+    conf = suite.settings()
+    base, count = int(conf["uid_base"]), int(conf["uid_count"])
+    own = {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "mnt", "pid")}
+    programs, spaces = [], set()
+    for pid, (name, _, uid) in suite.processes().items():
+        jailed = base <= uid < base + count
+        if jailed or name.startswith("banger"):
+            programs.append(f"{name}{' jailed' if jailed else ''}")
+        for kind, mine in own.items():
+            try:
+                space = os.readlink(f"/proc/{pid}/ns/{kind}")
+            except OSError:
+                continue
+            if space != mine:
+                spaces.add((kind, space))
+    return programs, [kind for kind, _ in spaces]
+
+
+def _mounts(run):
+    found = set()
+    for pid in ["self", *(pid for role in suite.ROLES for pid in suite.pids(role))]:
+        try:
+            lines = Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            words = line.split()
+            if words[4].startswith(f"{run}/") or "banger-jail" in line:
+                found.add(f"{words[0]} {words[4]}")
+    return sorted(found)
+
+
+def _zombies():
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text()
+        except OSError:
+            continue
+        name, rest = text[text.index("(") + 1:].rsplit(")", 1)
+        if rest.split()[0] == "Z" and name.startswith(("banger", "fire", "qemu")):
+            found.append(name)
+    return found
+
+
+def look():
+    """{kind: sorted things}."""
+    conf = suite.settings()
+    run, state = Path(conf["run_dir"]), Path(conf["state_dir"])
+    names = {}
+    rows = _rows(names)
+    programs, spaces = _processes()
+    found = {
+        "rows": rows,
+        "vms": [f"{vm['name']} {vm['state']}" for vm in rpc.call("vm.list")["vms"]],
+        "state files": _tree(state, True),
+        "run files": [name for name in _tree(run, False) if not name.startswith("ledger/idle")],
+        "links": _links(run),
+        "rules": _rules(),
+        "dm": os.listdir("/dev/mapper") if os.path.isdir("/dev/mapper") else [],
+        "loops": _loops(state),
+        "cgroups": [str(path) for path in Path("/sys/fs/cgroup").rglob("*")
+                    if path.is_dir() and ID.search(path.name)],
+        "mounts": _mounts(run),
+        "namespaces": spaces,
+        "processes": programs,
+        "zombies": _zombies(),
+    }
+
+    def say(match):
+        return f"<{names.get(match.group(0), 'unknown')}>"
+
+    return {kind: sorted(ID.sub(say, thing) for thing in things)
+            for kind, things in found.items()}
+
+
+def difference(one, other):
+    """What the second has more or less than the first, in one line."""
+    found = []
+    for kind, things in one.items():
+        for thing in sorted(set(things) | set(other[kind])):
+            count = other[kind].count(thing) - things.count(thing)
+            if count:
+                found.append(f"{kind}: {count:+d} {thing}")
+    return "; ".join(found)
