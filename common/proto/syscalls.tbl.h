@@ -213,6 +213,15 @@ USE(imaged_own)
 USE(fetch_own)
 END_PROFILE(fetch_server)
 
+/* What a registry is spoken with: a cache, the network. */
+PROFILE(fetch)
+USE(base)
+USE(threads)
+USE(file_names)
+USE(worker_own)
+USE(fetch_own)
+END_PROFILE(fetch)
+
 /* A resolver and connections over TCP. */
 GROUP(fetch_own)
 CALL_SOCKET(AF_INET, SOCK_STREAM)
@@ -234,6 +243,9 @@ CALL(shutdown)
 CALL(pipe2)
 CALL(ppoll)
 CALL(uname)
+/* Documents of the layout that a fetcher shows; room in the cache. */
+CALL(memfd_create)
+CALL(fstatfs)
 CALL_IF(ioctl, 1, ~0ULL, FIONREAD)
 CALL_IF(ioctl, 1, ~0ULL, FIONBIO)
 END_GROUP(fetch_own)

@@ -15,6 +15,8 @@ NEVER = {
     "bangerd": ("curl", "archive", "ext2fs", "nftables"),
     "banger-imaged": ("json-c", "sqlite3", "curl", "archive", "ext2fs", "nftables", "systemd", "http_parser"),
     "banger-imaged-worker": ("sqlite3", "curl", "nftables", "systemd", "http_parser"),
+    "banger-imaged-fetch": ("sqlite3", "archive", "ext2fs", "isal", "zstd", "nftables", "systemd",
+                            "http_parser"),
     "banger": ("sqlite3", "curl", "archive", "ext2fs", "nftables", "seccomp", "http_parser"),
 }
 STATIC = ("guest-init", "guest-agent")

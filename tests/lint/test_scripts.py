@@ -13,7 +13,7 @@ PACKAGES = {
     "sqlite3": "libsqlite3-dev", "json-c": "libjson-c-dev", "libseccomp": "libseccomp-dev",
     "libcap-ng": "libcap-ng-dev", "libarchive": "libarchive-dev", "libsystemd": "libsystemd-dev",
     "com_err": "comerr-dev", "ext2fs": "libext2fs-dev", "libnftables": "libnftables-dev", "libmnl": "libmnl-dev",
-    "libcrypto": "libssl-dev", "inih": "libinih-dev", "libisal": "libisal-dev",
+    "libcrypto": "libssl-dev", "libcurl": "libcurl4-openssl-dev", "inih": "libinih-dev", "libisal": "libisal-dev",
     "libzstd": "libzstd-dev", "cmocka": "libcmocka-dev", "zlib": "zlib1g-dev",
     "threads": "libc6-dev", "com_err": "comerr-dev",
 }

@@ -254,6 +254,7 @@ static void test_counts(void **state)
 	static const size_t aim[] = { [CONFINE_bangerd] = 80,
 		[CONFINE_imaged] = 60,
 		[CONFINE_fetch_server] = 90,
+		[CONFINE_fetch] = 75,
 		[CONFINE_worker] = 60,
 		[CONFINE_netd] = 60 };
 

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * banger-imaged-fetch: one job with registries. It speaks with whom a user named, and holds that
+ * user's secrets while it does: a process of its own for each job, with the user's cache, the
+ * resolver's and TLS' files to read, and the network. Of what it fetches it reads manifests alone.
+ */
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <nss.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "banger-imaged/fetch.h"
+#include "banger-imaged/fetch_job.h"
+#include "common/confine.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/proto_fetch.h"
+#include "common/str.h"
+
+#ifdef __SANITIZE_ADDRESS__
+/* The leak check at exit opens /proc, which is not there for us. */
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+#endif
+
+static const struct confine_path paths[] = {
+	{ "/proc/self/fd/4", CONFINE_WRITE }, /* FETCH_CACHE_FD */
+	/* The resolver's. resolv.conf is often a link to another place. */
+	{ "/etc/resolv.conf", CONFINE_READ },
+	{ "/etc/hosts", CONFINE_READ },
+	{ "/etc/host.conf", CONFINE_READ },
+	{ "/etc/nsswitch.conf", CONFINE_READ },
+	{ "/etc/gai.conf", CONFINE_READ },
+	/* The host's certificates, and what they are links to. */
+	{ "/etc/ssl", CONFINE_READ },
+	{ "/usr/lib/ssl", CONFINE_READ },
+	{ "/usr/share/ca-certificates", CONFINE_READ },
+	{ "/usr/local/share/ca-certificates", CONFINE_READ },
+};
+
+/* Bounds for one job: beyond what any image within its limits takes. */
+static const struct confine_rlimit rlimits[] = {
+#ifndef __SANITIZE_ADDRESS__ /* whose shadow is terabytes of address space */
+	{ RLIMIT_AS, (rlim_t)4 << 30 },
+#endif
+	{ RLIMIT_CPU, 3600 },
+	{ RLIMIT_FSIZE, (rlim_t)64 << 30 },
+	{ RLIMIT_NOFILE, 256 }, /* 129 blobs of an image are open at once */
+	{ RLIMIT_CORE, 0 },
+};
+
+static int parse_mode(const char *s, enum confine_mode *ret)
+{
+	if (str_eq(s, "off"))
+		*ret = CONFINE_OFF;
+	else if (str_eq(s, "log"))
+		*ret = CONFINE_LOG;
+	else if (str_eq(s, "kill"))
+		*ret = CONFINE_KILL;
+	else
+		return -1;
+	return 0;
+}
+
+/* What libraries would load once they are used. */
+static int warm_up(struct err *err)
+{
+	/* Names come from /etc/hosts and DNS, for which the C library needs no module. */
+	if (__nss_configure_lookup("hosts", "files dns") < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot set the resolver up");
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return err_set(err, ERR_operation_failed, "cannot start libcurl");
+	return 0;
+}
+
+static int confine(enum confine_mode mode, struct err *err)
+{
+	struct confine c = {
+		.profile = CONFINE_fetch,
+		.mode = mode,
+		.landlock = true,
+		.network = true,
+		.paths = paths,
+		.n_paths = ARRAY_SIZE(paths),
+		.rlimits = rlimits,
+		.n_rlimits = ARRAY_SIZE(rlimits),
+	};
+
+	/* It holds secrets: nobody of the same user looks in. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot hide its memory");
+	return confine_apply(&c, err);
+}
+
+/* The job is cancelled by closing its socket; its threads may be anywhere. */
+static void *watch(void *arg)
+{
+	struct pollfd p = { .fd = FETCH_FD, .events = POLLRDHUP };
+
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
+		;
+	_exit(FETCH_EXIT_CLOSED);
+}
+
+static int start_watch(struct err *err)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	int r;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, 128 << 10);
+	r = pthread_create(&thread, &attr, watch, NULL);
+	pthread_attr_destroy(&attr);
+	if (r != 0)
+		return err_sys(err, ERR_operation_failed, r, "cannot watch the job's socket");
+	return 0;
+}
+
+static int serve(struct err *err)
+{
+	struct cache *cache;
+	struct ipc *ch;
+	int dir, r;
+
+	dir = fcntl(FETCH_CACHE_FD, F_DUPFD_CLOEXEC, 0);
+	if (dir < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot open the cache");
+	if (start_watch(err) < 0 || cache_open(FETCH_CACHE_FD, &cache, err) < 0)
+		return -1;
+	if (ipc_open(FETCH_FD, &fetch_protocol, &ch, err) < 0)
+		return -1;
+	r = fetch_job_run(ch, cache, dir, err);
+	ipc_close(ch);
+	cache_close(cache);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	static const int keep[] = { 0, 1, 2, FETCH_FD, FETCH_CACHE_FD };
+	struct err err = ERR_INIT;
+	enum confine_mode mode;
+	uint64_t level;
+
+	if (argc != 3 || parse_mode(argv[1], &mode) < 0 ||
+		!str_to_u64(argv[2], LOG_ERROR, LOG_DEBUG, &level)) {
+		fprintf(stderr, FETCH_PROGRAM ": is started by banger-imaged\n");
+		return 2;
+	}
+	log_init(FETCH_PROGRAM, (enum log_level)level);
+	fd_close_all_but(keep, ARRAY_SIZE(keep));
+	if (fd_set_cloexec(FETCH_FD, true) < 0 || fd_set_cloexec(FETCH_CACHE_FD, true) < 0)
+		err_set(&err, ERR_bad_request,
+			"is started with a socket as fd %d, a directory as %d", FETCH_FD,
+			FETCH_CACHE_FD);
+	else if (warm_up(&err) == 0 && confine(mode, &err) == 0 && serve(&err) == 0)
+		return 0;
+	log_error("%s", err.msg);
+	return 1;
+}
