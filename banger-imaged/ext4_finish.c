@@ -40,8 +40,12 @@ struct finish {
 	ext2_filsys fs;
 };
 
-static int ext2_error(errcode_t e, const char *what, struct err *err)
+static int ext2_error(const struct finish *f, errcode_t e, const char *what, struct err *err)
 {
+	int failure = f->fs ? ext4_io_failure(f->fs->io) : 0;
+
+	if (failure != 0)
+		return ext4_write_error(failure, err);
 	if (e == ENOSPC || e == EDQUOT || e == EFBIG)
 		return ext4_write_error((int)e, err);
 	return err_set(err, ERR_operation_failed, "cannot %s the image's file system: %s", what,
@@ -92,7 +96,7 @@ static int initialize(struct finish *f, struct err *err)
 	snprintf(name, sizeof(name), "%d", f->fd);
 	e = ext2fs_initialize(name, EXT2_FLAG_64BITS, &p, ext4_io_manager, &f->fs);
 	if (e != 0)
-		return ext2_error(e, "lay out", err);
+		return ext2_error(f, e, "lay out", err);
 	/* It may choose otherwise; then nothing would be where it was put. */
 	if (f->fs->group_desc_count != f->geometry.groups ||
 		EXT2_INODES_PER_GROUP(f->fs->super) != f->geometry.inodes_per_group ||
@@ -219,7 +223,7 @@ static int write_xattr(struct finish *f, const struct inode *i, struct err *err)
 			"a file's xattrs, '%s' among them, do not fit in ext4's 4 KiB", name);
 	if (e == EXT2_ET_INVALID_ARGUMENT || e == EXT2_ET_EA_BAD_NAME_LEN || e == EINVAL)
 		return err_set(err, ERR_bad_input, "ext4 has no place for the xattr '%s'", name);
-	return e == 0 ? 0 : ext2_error(e, "write the xattrs of", err);
+	return e == 0 ? 0 : ext2_error(f, e, "write the xattrs of", err);
 }
 
 static int write_xattrs(struct finish *f, struct err *err)
@@ -262,18 +266,18 @@ static int write_metadata(struct finish *f, struct err *err)
 		return -1;
 	e = ext2fs_create_resize_inode(f->fs);
 	if (e != 0)
-		return ext2_error(e, "make room to grow in", err);
+		return ext2_error(f, e, "make room to grow in", err);
 	e = ext2fs_add_journal_inode2(f->fs, JOURNAL_BLOCKS, ~0ULL,
 		EXT2_MKJOURNAL_LAZYINIT | EXT2_MKJOURNAL_NO_MNT_CHECK);
 	if (e != 0)
-		return ext2_error(e, "make a journal in", err);
+		return ext2_error(f, e, "make a journal in", err);
 	if (write_xattrs(f, err) < 0)
 		return -1;
 	e = ext2fs_set_gdt_csum(f->fs);
 	if (e == 0)
 		e = ext2fs_close2(f->fs, EXT2_FLAG_FLUSH_NO_SYNC);
 	if (e != 0)
-		return ext2_error(e, "write", err);
+		return ext2_error(f, e, "write", err);
 	f->fs = NULL;
 	return 0;
 }

@@ -8,24 +8,37 @@
 #include "common/fd.h"
 #include "common/str.h"
 
+struct io {
+	struct struct_io_channel channel;
+	int fd;
+	int failure;
+};
+
+static struct io *io_of(io_channel ch)
+{
+	return (struct io *)ch; /* its first member */
+}
+
 static errcode_t io_open(const char *name, int flags, io_channel *ret)
 {
 	struct struct_io_channel *ch;
+	struct io *io;
 	uint64_t fd;
 
 	if (!str_to_u64(name, 0, INT32_MAX, &fd))
 		return EXT2_ET_BAD_DEVICE_NAME;
-	ch = calloc(1, sizeof(*ch));
-	if (!ch)
+	io = calloc(1, sizeof(*io));
+	if (!io)
 		return EXT2_ET_NO_MEMORY;
+	ch = &io->channel;
 	ch->magic = EXT2_ET_MAGIC_IO_CHANNEL;
 	ch->manager = ext4_io_manager;
 	ch->name = strdup(name);
 	ch->block_size = 1024;
 	ch->refcount = 1;
-	ch->private_data = (void *)(intptr_t)fd;
+	io->fd = (int)fd;
 	if (!ch->name) {
-		free(ch);
+		free(io);
 		return EXT2_ET_NO_MEMORY;
 	}
 	*ret = ch;
@@ -37,8 +50,13 @@ static errcode_t io_close(io_channel ch)
 	if (--ch->refcount > 0)
 		return 0;
 	free(ch->name);
-	free(ch);
+	free(io_of(ch));
 	return 0;
+}
+
+int ext4_io_failure(io_channel ch)
+{
+	return io_of(ch)->failure;
 }
 
 static errcode_t io_set_blksize(io_channel ch, int size)
@@ -56,8 +74,7 @@ static size_t bytes_of(const struct struct_io_channel *ch, int count)
 static errcode_t io_read64(io_channel ch, unsigned long long block, int count, void *data)
 {
 	size_t n = bytes_of(ch, count);
-	ssize_t r = fd_pread_full(
-		(int)(intptr_t)ch->private_data, data, n, block * (unsigned)ch->block_size);
+	ssize_t r = fd_pread_full(io_of(ch)->fd, data, n, block * (unsigned)ch->block_size);
 
 	if (r < 0)
 		return errno;
@@ -67,10 +84,11 @@ static errcode_t io_read64(io_channel ch, unsigned long long block, int count, v
 
 static errcode_t io_write64(io_channel ch, unsigned long long block, int count, const void *data)
 {
-	return fd_pwrite_full((int)(intptr_t)ch->private_data, data, bytes_of(ch, count),
-		       block * (unsigned)ch->block_size) < 0
-		       ? errno
-		       : 0;
+	if (fd_pwrite_full(io_of(ch)->fd, data, bytes_of(ch, count),
+		    block * (unsigned)ch->block_size) == 0)
+		return 0;
+	io_of(ch)->failure = errno;
+	return io_of(ch)->failure;
 }
 
 static errcode_t io_read(io_channel ch, unsigned long block, int count, void *data)

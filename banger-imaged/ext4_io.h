@@ -6,3 +6,6 @@
 
 /* Opened with the fd's number in decimal as its name. */
 extern io_manager ext4_io_manager;
+
+/* The errno of the last write that failed, 0 for none: libext2fs makes errors of its own of it. */
+int ext4_io_failure(io_channel ch);
