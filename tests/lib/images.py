@@ -118,13 +118,13 @@ def differences(row, where):
         return [f"not well-formed: {error}"]
 
 
-def run(rows, judge):
-    """judge(row, folder) of all, two at a time, in order."""
+def run(rows, judge, at_once=2):
+    """judge(row, folder) of all, in order, some at once."""
     def one(row):
         with tempfile.TemporaryDirectory(prefix="banger-images.", dir="/var/tmp") as where:
             return judge(row, Path(where))
 
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         return list(pool.map(one, rows))
 
 
