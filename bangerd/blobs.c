@@ -6,10 +6,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "bangerd/dirs.h"
+#include "bangerd/room.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
@@ -187,18 +187,5 @@ int blobs_sweep(const struct blobs *b, blobs_keep keep, void *ctx, struct err *e
 
 int blobs_check_space(const struct blobs *b, uint64_t need, uint64_t leave, struct err *err)
 {
-	struct statvfs st;
-	uint64_t have, want;
-
-	if (fstatvfs(b->dirfd, &st) < 0)
-		return err_sys(
-			err, ERR_operation_failed, errno, "cannot see how much space is left");
-	have = (uint64_t)st.f_bavail * st.f_frsize;
-	if (ckd_add(&want, need, leave) || have < want)
-		return err_set(err, ERR_no_space,
-			"no space left: %llu MiB are free on the state directory's file system, "
-			"%llu MiB are to stay free (min_free) and %llu MiB are needed",
-			(unsigned long long)(have >> 20), (unsigned long long)(leave >> 20),
-			(unsigned long long)(need >> 20));
-	return 0;
+	return room_check(b->dirfd, "the import", need, leave, err);
 }

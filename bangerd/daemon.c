@@ -20,6 +20,7 @@
 #include "bangerd/rpc.h"
 #include "bangerd/store.h"
 #include "bangerd/vm_duty.h"
+#include "bangerd/vm_space.h"
 #include "bangerd/vms.h"
 #include "bangerd/work.h"
 #include "common/fd.h"
@@ -92,7 +93,8 @@ static int create_all(struct daemon *d, struct helpers *helpers, int listen_fd, 
 		operations_create(s->loop, &s->operations, err) < 0 ||
 		work_create(s->loop, (unsigned)settings->daemon_workers, &s->work, err) < 0)
 		return -1;
-	if (vms_create(s, vm_duty_run, &s->vms, err) < 0 || vms_reconcile(s->vms, err) < 0)
+	if (vms_create(s, vm_duty_run, &s->vms, err) < 0 || vms_reconcile(s->vms, err) < 0 ||
+		vms_watch_disks(s->vms, vm_space_act, err) < 0)
 		return -1;
 	fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
@@ -169,6 +171,7 @@ void daemon_destroy(struct daemon *d)
 	s = &d->services;
 	if (d->rpc)
 		rpc_close(d->rpc);
+	vms_unwatch_disks(s->vms);
 	end_work(d);
 	rpc_destroy(d->rpc);
 	work_destroy(s->work);

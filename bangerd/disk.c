@@ -3,11 +3,9 @@
 
 #include <errno.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "common/str.h"
 
 const struct disk_ops *disk_ops_of(enum disk_kind kind)
 {
@@ -56,25 +54,4 @@ void disk_close(struct disk *disk)
 {
 	fd_closep(&disk->fd);
 	fd_closep(&disk->image);
-}
-
-int disk_check_space(int dirfd, uint64_t wanted, uint64_t keep, struct err *err)
-{
-	uint64_t need, avail;
-	struct statvfs st;
-
-	if (fstatvfs(dirfd, &st) < 0)
-		return err_sys(err, ERR_operation_failed, errno, "cannot ask for free disk space");
-	if (ckd_mul(&avail, (uint64_t)st.f_bavail, (uint64_t)st.f_frsize))
-		avail = UINT64_MAX;
-	if (ckd_add(&need, wanted, keep))
-		need = UINT64_MAX;
-	if (avail < need)
-		return err_set(err, ERR_no_space,
-			"not enough disk space: the disk needs %llu MiB, and %llu MiB must stay "
-			"free "
-			"([image] min_free), but the host has %llu MiB; delete VMs or images",
-			(unsigned long long)(wanted >> 20), (unsigned long long)(keep >> 20),
-			(unsigned long long)(avail >> 20));
-	return 0;
 }

@@ -77,7 +77,3 @@ void disk_close(struct disk *disk);
  * to be, if it is smaller (0, or -1 with errno). */
 int disk_unlink(const struct disk_place *place, const char *name, struct err *err);
 int disk_stretch(int fd, uint64_t size);
-
-/* Fails with no_space unless `wanted` bytes can be written below dirfd and `keep` bytes stay free.
- */
-int disk_check_space(int dirfd, uint64_t wanted, uint64_t keep, struct err *err);

@@ -296,6 +296,7 @@ static int check(
 	struct kernels *k, uid_t uid, const struct rpc_kernel_import_in *in, struct err *err)
 {
 	struct find_own own = { 0 };
+	struct stat st;
 
 	if (!k->have_guest) {
 		*err = k->no_guest;
@@ -307,7 +308,11 @@ static int check(
 		return err_set(err, ERR_already_exists,
 			"you have a kernel '%s' already: choose another name, or replace it",
 			in->name);
-	return blobs_check_space(&k->blobs, 0, k->settings->image_min_free, err);
+	/* A file's own size is the least that what is in it takes. */
+	if (fstat(in->kernel, &st) < 0)
+		return err_sys(err, ERR_bad_request, errno, "cannot look at the input");
+	return blobs_check_space(&k->blobs, S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0,
+		k->settings->image_min_free, err);
 }
 
 struct made {

@@ -89,5 +89,6 @@ int rpc_daemon_status(struct call *call, struct rpc_daemon_status_in *in,
 	reply_string(&r, "reconciled", vms_reconciled(s->vms));
 	reply_string(&r, "socket", s->socket_path);
 	reply_string(&r, "state_dir", s->settings->paths_state_dir.s);
+	vms_describe_space(s->vms, &r);
 	return reply_end(&r, ret_result, err);
 }

@@ -6,13 +6,14 @@
  * Locks, in this order: a VM's own lock (vm_hold.h), held by whoever changes what the VM does;
  * the watches' lock (watch.h); vms->lock, for what is read beside that: the list, references,
  * holders, and of each VM `state`, the row's momentary fields, `vmm`, `gone`, `leasing`,
- * `looked_ms`, `duties`.
+ * `looked_ms`, `duties`, `disk`, `space_queued`.
  */
 #include <pthread.h>
 #include <stdbool.h>
 
 #include "bangerd/agent.h"
 #include "bangerd/console.h"
+#include "bangerd/disk_watch.h"
 #include "bangerd/store_vm.h"
 #include "bangerd/vmm.h"
 #include "bangerd/vms.h"
@@ -53,6 +54,10 @@ struct vm {
 
 	uint64_t looked_ms; /* when its guest was last asked whether it halted; 0: never */
 
+	struct disk_seen disk;	/* disk_watch.c's */
+	struct work_item space; /* its duty, when the host is full (vm_space.h) */
+	bool space_queued;
+
 	struct work_item duty;
 	unsigned duties; /* enum vm_duty, to be done */
 	bool duty_queued;
@@ -62,6 +67,7 @@ struct vms {
 	const struct services *services;
 	void (*duty_run)(struct work_item *item);
 	struct watches *watches;
+	struct disk_watch *disks;
 	pthread_mutex_t lock;
 	struct vm *first, **last;
 	int dir_fd;	    /* state_dir/vms */

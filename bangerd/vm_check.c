@@ -7,6 +7,7 @@
 #include "bangerd/call.h"
 #include "bangerd/disk.h"
 #include "bangerd/host.h"
+#include "bangerd/room.h"
 #include "bangerd/work_disk.h"
 #include "common/cow.h"
 #include "common/fd.h"
@@ -141,9 +142,9 @@ int vm_check(struct vms *vms, const struct vm_row *row, int image, struct vmm_ch
 	if (vm_choose(vms, row->vmm, row->accel, &choice, err) < 0 ||
 		check_memory(vms, row, err) < 0)
 		return -1;
-	if (image >= 0 &&
-		(disk_ops_of(row->disk)->cost(image, &cost, err) < 0 ||
-			disk_check_space(vms->dir_fd, cost, settings->image_min_free, err) < 0))
+	if (image >= 0 && (disk_ops_of(row->disk)->cost(image, &cost, err) < 0 ||
+				  room_check(vms->dir_fd, "the VM's disk", cost,
+					  settings->image_min_free, err) < 0))
 		return -1;
 	*ret = choice;
 	return 0;

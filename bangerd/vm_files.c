@@ -72,6 +72,25 @@ int vm_dir_sync(struct vms *vms, int dir_fd, struct err *err)
 	return 0;
 }
 
+int vm_dir_taken(struct vms *vms, const vm_id *id, uint64_t *ret_bytes, struct err *err)
+{
+	_cleanup_fd_ int fd =
+		openat(vms->dir_fd, id->s, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_(close_dirp) DIR *d = fd < 0 ? NULL : list(fd);
+	uint64_t sum = 0;
+	struct dirent *e;
+	struct stat st;
+
+	if (!d)
+		return err_sys(err, errno == ENOENT ? ERR_not_found : ERR_operation_failed, errno,
+			"cannot look at the files of VM %s", id->s);
+	while ((e = readdir(d)))
+		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+			sum += (uint64_t)st.st_blocks * 512;
+	*ret_bytes = sum;
+	return 0;
+}
+
 int vm_dir_remove(struct vms *vms, const vm_id *id, struct err *err)
 {
 	_cleanup_fd_ int fd =

@@ -8,6 +8,8 @@ int vm_dir_open(struct vms *vms, const vm_id *id, int *ret_fd, struct err *err);
 
 /* Put it and its files onto the disk, as they are now. */
 int vm_dir_sync(struct vms *vms, int dir_fd, struct err *err);
+/* Bytes on the host that what is in it takes; not found when there is none. */
+int vm_dir_taken(struct vms *vms, const vm_id *id, uint64_t *ret_bytes, struct err *err);
 
 /* With all that is in it; none is fine. */
 int vm_dir_remove(struct vms *vms, const vm_id *id, struct err *err);

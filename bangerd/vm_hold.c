@@ -64,16 +64,18 @@ static bool leave_queue(struct vm_hold *h)
 	return false;
 }
 
-static int wait_granted(struct vm_hold *h, struct err *err)
+static int wait_granted(struct vm_hold *h, int timeout, struct err *err)
 {
 	struct pollfd p[2] = { { .fd = h->granted, .events = POLLIN },
 		{ .fd = h->cancel_fd, .events = POLLIN } };
 
-	while (poll(p, 2, -1) < 0)
+	while (poll(p, 2, timeout) < 0)
 		if (errno != EINTR)
 			return err_sys(err, ERR_operation_failed, errno, "cannot wait for a VM");
 	if (p[0].revents)
 		return 0;
+	if (!p[1].revents)
+		return err_set(err, ERR_busy, "something is being done to the VM");
 	return err_set(err, ERR_cancelled, "cancelled");
 }
 
@@ -99,7 +101,7 @@ int vm_hold_take(struct vm_hold *h, struct vm *vm, enum vm_hold_kind kind, bool 
 	*end = h;
 	grant(vm);
 	pthread_mutex_unlock(&vm->vms->lock);
-	r = wait_granted(h, err);
+	r = wait_granted(h, kind == VM_HOLD_TRY ? 0 : -1, err);
 	pthread_mutex_lock(&vm->vms->lock);
 	if (r < 0 && leave_queue(h)) {
 		pthread_mutex_unlock(&vm->vms->lock);

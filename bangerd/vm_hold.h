@@ -20,6 +20,7 @@ struct vm_hold {
 
 enum vm_hold_kind {
 	VM_HOLD_WAIT,	 /* wait for the lock */
+	VM_HOLD_TRY,	 /* fail with busy when it is not free */
 	VM_HOLD_PREEMPT, /* cancel who holds it and all who wait for it, then wait */
 };
 

@@ -4,6 +4,7 @@
 #include <json-c/json_object.h>
 
 #include "bangerd/call.h"
+#include "bangerd/disk_watch.h"
 #include "bangerd/host.h"
 #include "bangerd/reply.h"
 #include "bangerd/vm_check.h"
@@ -81,6 +82,7 @@ static void put_rest(struct reply *r, const struct vm *vm)
 	str_format(buf, sizeof(buf), "%s/vms/%s/%s", vm->vms->services->settings->paths_state_dir.s,
 		row->id.s, CONSOLE_LOG);
 	reply_string(r, "console_log", buf);
+	disk_watch_describe(vm, r);
 	reply_string(r, "last_error", row->last_error.s[0] ? row->last_error.s : NULL);
 }
 

@@ -3,14 +3,26 @@
 
 #include <time.h>
 
+#include "bangerd/disk_watch.h"
 #include "bangerd/vm_guest.h"
 #include "common/log.h"
+#include "common/str.h"
 
 /* For a VMM to answer, for a guest. */
 #define ASK_MS	 5000
 #define CLOCK_MS 2000
 
-static int set_running(struct vm *vm, const struct vm_hold *hold, bool on, struct err *err)
+/* Paused it is; `why` says who did it. */
+static int save_paused(struct vm *vm, const char *why, struct err *err)
+{
+	pthread_mutex_lock(&vm->vms->lock);
+	str_format(vm->row.paused_why.s, sizeof(vm->row.paused_why.s), "%.500s", why);
+	pthread_mutex_unlock(&vm->vms->lock);
+	return vm_save(vm, VM_PAUSED, "", err);
+}
+
+static int set_running(
+	struct vm *vm, const struct vm_hold *hold, bool on, const char *why_paused, struct err *err)
 {
 	const struct wait w = wait_ms(hold->cancel_fd, ASK_MS);
 	const struct vmm *v = &vm->vmm;
@@ -22,7 +34,7 @@ static int set_running(struct vm *vm, const struct vm_hold *hold, bool on, struc
 	if (is != VM_RUNNING && is != VM_PAUSED)
 		return vm_not_running(vm, is, err);
 	if ((on ? v->ops->resume : v->ops->pause)(v, &w, &why) == 0)
-		return vm_save(vm, want, "", err);
+		return on ? vm_save(vm, want, "", err) : save_paused(vm, why_paused, err);
 	*err = why;
 	return err_wrap(err, "%s of VM '%s' cannot %s its guest", v->ops->name, vm->row.name.s,
 		on ? "resume" : "pause");
@@ -30,7 +42,15 @@ static int set_running(struct vm *vm, const struct vm_hold *hold, bool on, struc
 
 int vm_pause_held(struct vm *vm, const struct vm_hold *hold, struct err *err)
 {
-	return set_running(vm, hold, false, err);
+	/* One that the daemon paused is the user's from now on: it does not go on by itself. */
+	if (vm_state(vm) == VM_PAUSED && vm->row.paused_why.s[0])
+		return save_paused(vm, "", err);
+	return set_running(vm, hold, false, "", err);
+}
+
+int vm_pause_for(struct vm *vm, const struct vm_hold *hold, const char *why, struct err *err)
+{
+	return set_running(vm, hold, false, why, err);
 }
 
 /* Its clock stood still with it. */
@@ -52,8 +72,11 @@ int vm_resume_held(struct vm *vm, const struct vm_hold *hold, struct err *err)
 {
 	bool paused = vm_state(vm) == VM_PAUSED;
 
-	if (set_running(vm, hold, true, err) < 0)
+	if (paused && disk_watch_may_run(vm, err) < 0)
 		return -1;
+	if (set_running(vm, hold, true, NULL, err) < 0)
+		return -1;
+	disk_watch_renew(vm);
 	if (paused)
 		tell_time(vm, hold);
 	return 0;

@@ -114,6 +114,11 @@ static bool adopt(struct vm *vm)
 		log_warning("VM %s: its NAT is not what it should be: %s", vm->row.id.s, err.msg);
 	connect_console(vm);
 	state = state_of(vm);
+	/* Nobody was told that it is paused: its VMM did it itself, since the host was full, or the
+	 * daemon ended in the middle. It goes on when there is room (disk_watch.h). */
+	if (state == VM_PAUSED && vm->row.state == VM_RUNNING)
+		str_copy(vm->row.paused_why.s, sizeof(vm->row.paused_why.s),
+			"it stood still when the daemon came back");
 	if ((vm->row.state != state && vm_save(vm, state, "", &err) < 0) ||
 		vm_watch_end(vm, &err) < 0) {
 		log_error("VM %s: %s", vm->row.id.s, err.msg);

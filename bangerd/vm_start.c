@@ -10,6 +10,7 @@
 
 #include "bangerd/call.h"
 #include "bangerd/disk.h"
+#include "bangerd/disk_watch.h"
 #include "bangerd/host.h"
 #include "bangerd/images.h"
 #include "bangerd/kernels.h"
@@ -84,6 +85,9 @@ static int do_check(void *ctx, struct err *err)
 	const struct services *services = s->vms->services;
 	const struct vm_row *row = &s->vm->row;
 
+	if (!s->how->no_start && disk_watch_may_run(s->vm, err) < 0)
+		return -1;
+	disk_watch_renew(s->vm);
 	if (store_image_get(services->store, STORE_READ, &row->image_id, &s->image, err) < 0)
 		return -1;
 	s->disk_ops = disk_ops_of(row->disk);

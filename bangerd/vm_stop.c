@@ -227,6 +227,13 @@ static int do_shutdown(void *ctx, struct err *err)
 			*err = why;
 			return -1;
 		}
+		/* What it has not written yet is in its memory: to kill it is the user's choice. */
+		if (why.code == ERR_no_space) {
+			*err = why;
+			return err_wrap(err,
+				"it cannot shut down (banger vm kill %s ends it as it is)",
+				vm->row.name.s);
+		}
 		log_warning("VM %s: %s", vm->row.id.s, why.msg);
 	}
 	vm_unwatch(vm);

@@ -71,7 +71,9 @@ static int qemu_pause(const struct vmm *v, const struct wait *w, struct err *err
 	return ask(v, "stop", w, NULL, err);
 }
 
-/* RunState of QEMU's qapi/run-state.json: "paused" is what stop makes of a guest that ran. */
+/* RunState of QEMU's qapi/run-state.json: "paused" is what stop makes of a guest that ran; with
+ * "io-error" QEMU stopped it by itself, since the host had no space for what it wrote. Either goes
+ * on with cont, which writes it again. */
 static int qemu_paused(const struct vmm *v, const struct wait *w, bool *ret, struct err *err)
 {
 	_cleanup_json_ struct json_object *o = NULL;
@@ -85,7 +87,7 @@ static int qemu_paused(const struct vmm *v, const struct wait *w, bool *ret, str
 	status = json_text(member, 32);
 	if (!status)
 		return err_set(err, ERR_protocol, "QEMU does not say how its guest is");
-	*ret = str_eq(status, "paused");
+	*ret = str_eq(status, "paused") || str_eq(status, "io-error");
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #define QUEUE_MAX     512 /* waiting items in all */
 #define QUEUE_UID_MAX 128 /* of one uid */
 #define IDLE_S	      10  /* a thread without work ends after it */
+#define OWN_THREADS   4
 #define STACK_SIZE    ((size_t)256 * 1024)
 
 struct work {
@@ -138,7 +139,7 @@ int work_create(struct loop *loop, unsigned workers, struct work **ret, struct e
 
 	if (!work)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot make the workers");
-	work->running_uids = calloc(n + quarter, sizeof(*work->running_uids));
+	work->running_uids = calloc(n + quarter + OWN_THREADS, sizeof(*work->running_uids));
 	if (!work->running_uids) {
 		free(work);
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot make the workers");
@@ -149,6 +150,7 @@ int work_create(struct loop *loop, unsigned workers, struct work **ret, struct e
 	work->total[WORK_LONG] = n - 1;
 	work->total[WORK_CALL] = n;
 	work->total[WORK_URGENT] = n + quarter;
+	work->total[WORK_OWN] = work->of_uid[WORK_OWN] = n + quarter + OWN_THREADS;
 	work->of_uid[WORK_CALL] = n - quarter;
 	work->of_uid[WORK_LONG] = n - quarter - n / 8 > 0 ? n - quarter - n / 8 : 1;
 	work->of_uid[WORK_URGENT] = work->of_uid[WORK_CALL] + (quarter + 1) / 2;
@@ -225,7 +227,7 @@ static int start_thread(struct work *work, struct err *err)
 	pthread_t t;
 	int r;
 
-	if (work->waiting < work->idle || work->threads >= work->total[WORK_URGENT])
+	if (work->waiting < work->idle || work->threads >= work->total[WORK_OWN])
 		return 0;
 	r = pthread_create(&t, &work->attr, worker, work);
 	if (r == 0)

@@ -4,7 +4,8 @@
  * The bounded pool of workers. Threads start when there is work, and end after a while without.
  * No uid takes all of them, and no class of work starves the ones after it: of N workers a uid's
  * long works get at most N - N/4 - N/8, its calls N - N/4; urgent ones have N/4 threads beyond N
- * (of which a uid gets half), so that what ends a long work finds a worker.
+ * (of which a uid gets half), so that what ends a long work finds a worker. What the daemon does to
+ * keep VMs from harm (WORK_OWN) has four more, which no request takes.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,7 +14,7 @@
 #include "bangerd/loop.h"
 #include "common/err.h"
 
-enum work_class { WORK_LONG, WORK_CALL, WORK_URGENT, WORK__classes };
+enum work_class { WORK_LONG, WORK_CALL, WORK_URGENT, WORK_OWN, WORK__classes };
 
 struct work;
 

@@ -42,6 +42,10 @@ RESULT(object, host, "kvm, kvm_probe_us, tun, qemu, qemu_version, nftables, limi
 RESULT(string, socket, "the socket's path")
 RESULT(string, reconciled, "what was put right when it started: VMs taken over, stopped, removed, what nothing knew")
 RESULT(string, state_dir, "where images, kernels and disks are")
+RESULT(integer, state_free, "bytes that are free there")
+RESULT(integer, state_total, "bytes that there are")
+RESULT(integer, min_free, "bytes that are to stay free ([image] min_free)")
+RESULT(string, space, "ok, near (80 % used), low (VMs that write are paused) or full (all are)")
 END(daemon_status)
 
 METHOD(operations_list, "operations.list", inline, any, "Operations of the caller, newest first")
@@ -91,7 +95,7 @@ END(vm_list)
 
 METHOD(vm_show, "vm.show", inline, owner, "Everything about one VM")
 PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
-RESULT(object, vm, "as in vm.list, besides: vmm_asked, pid, started_at, boot_id, mac, gateway, mode, argv, env, user, directory, console_log, last_error")
+RESULT(object, vm, "as in vm.list, besides: vmm_asked, pid, started_at, boot_id, mac, gateway, mode, argv, env, user, directory, console_log, disk_used, cow_used, cow_total, disk_warning, last_error; disk_used is what it takes of the host in bytes, null when it does not run; cow_used and cow_total are of its copy-on-write disk")
 END(vm_show)
 
 METHOD(vm_start, "vm.start", long, owner, "Start a stopped VM; answers when the guest is ready")

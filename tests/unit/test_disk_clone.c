@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "bangerd/disk.h"
+#include "bangerd/room.h"
 #include "common/fd.h"
 #include "common/str.h"
 
@@ -192,10 +193,10 @@ static void full_disk(void **state)
 		skip();
 	}
 	small = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(disk_check_space(small, MIB, 0, &err), 0);
-	assert_int_equal(disk_check_space(small, MIB, 2 * MIB, &err), -1);
+	assert_int_equal(room_check(small, "it", MIB, 0, &err), 0);
+	assert_int_equal(room_check(small, "it", MIB, 2 * MIB, &err), -1);
 	assert_int_equal(err.code, ERR_no_space);
-	assert_int_equal(disk_check_space(small, UINT64_MAX, 1, &err), -1);
+	assert_int_equal(room_check(small, "it", UINT64_MAX, 1, &err), -1);
 	assert_int_equal(begin(small, dup(image), 64 * MIB, &d, &err), 0);
 	err = (struct err)ERR_INIT;
 	assert_int_equal(disk_clone.finish(&d, -1, &err), -1);

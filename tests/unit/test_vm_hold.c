@@ -99,6 +99,21 @@ static void waits_its_turn(void **state)
 	close(o.got);
 }
 
+static void tries(void **state)
+{
+	struct vm_hold h = VM_HOLD_INIT, again = VM_HOLD_INIT;
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(vm_hold_take(&h, &vm, VM_HOLD_TRY, false, -1, &err), 0);
+	assert_int_equal(vm_hold_take(&again, &vm, VM_HOLD_TRY, false, -1, &err), -1);
+	assert_int_equal(err.code, ERR_busy);
+	assert_null(vm.waiters);
+	vm_hold_drop(&again); /* it has nothing */
+	assert_false(readable(h.cancel_fd));
+	vm_hold_drop(&h);
+}
+
 static void preempts(void **state)
 {
 	struct vm_hold h = VM_HOLD_INIT;
@@ -177,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(waits_its_turn, setup, teardown),
+		cmocka_unit_test_setup_teardown(tries, setup, teardown),
 		cmocka_unit_test_setup_teardown(preempts, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_does_not_yield, setup, teardown),
 		cmocka_unit_test_setup_teardown(gives_up, setup, teardown),

@@ -128,6 +128,13 @@ static void test_shares(void **state)
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(submit(&items[n++], 1, WORK_URGENT, &err), 0);
 	expect_running(1, 7);
+	/* Whoever has all of the others: the daemon's own work begins. */
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(submit(&items[n++], 2, WORK_URGENT, &err), 0);
+	expect_running(2, 3);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(submit(&items[n++], 3, WORK_OWN, &err), 0);
+	expect_running(3, 4);
 	open_the_gate();
 	work_drain(work);
 	assert_int_equal(ran, n);
