@@ -6,7 +6,9 @@ from pathlib import Path
 
 import census
 import faults
+import guest_images
 import microvm
+import oci
 import pytest
 import suite
 
@@ -62,3 +64,23 @@ def nothing():
     assert not left, "VMs are left"
     found = suite.wait_for(lambda: not any(census.count().values()), 10, 0.2)
     assert found, f"left: { {k: v for k, v in census.count().items() if v} }"
+
+
+@pytest.fixture(scope="module")
+def homes(kernel, tmp_path_factory):
+    """An image with dotfiles in two homes, and users without a home."""
+    passwd = (b"root:x:0:0:root:/root:/bin/sh\n"
+              b"user:x:1000:1000:user:/home/user:/bin/sh\n"
+              b"late:x:1001:1002:late:/var/homes/late:/bin/sh\n")
+    archive = guest_images.busybox_with(tmp_path_factory.mktemp("homes") / "image.tar", [
+        oci.entry("etc/passwd", passwd),
+        oci.directory("etc/skel"), oci.entry("etc/skel/.skel", b"a pattern\n"),
+        oci.entry("root/.profile", b"export FROM_PROFILE=yes\n", mode=0o640),
+        oci.directory("home/user", uid=1000, gid=1000, mode=0o750),
+        oci.directory("home/user/.config", uid=1000, gid=1000, mode=0o700),
+        oci.entry("home/user/.config/rc", b"mine\n", uid=1000, gid=1000, mode=0o600),
+        oci.symlink("home/user/link", ".config/rc", uid=1000, gid=1000),
+    ])
+    suite.banger("image", "import", "--quiet", "homes", archive, check=True)
+    yield "homes"
+    suite.banger("image", "delete", "homes", check=True)

@@ -44,6 +44,14 @@ def busybox(path):
     return path
 
 
+def busybox_with(path, entries):
+    """An OCI archive of busybox and what comes over it."""
+    layout = oci.Layout()
+    layout.image([busybox_layer(), oci.tar(entries)],
+                 config={"Cmd": ["/bin/sleep", "86400"], "Env": ENVIRONMENT})
+    return layout.archive(path)
+
+
 HELLO = r"""
 static long call(long n, long a, long b, long c)
 {
