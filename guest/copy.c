@@ -75,8 +75,8 @@ static struct walk *walk_begin(struct err *err)
 
 static int too_deep(const char *name, struct err *err)
 {
-	return err_set(err, ERR_bad_input, "'%s' is nested too deeply: %d directories", name,
-		DEPTH_MAX);
+	return err_set(
+		err, ERR_bad_input, "'%s' is nested too deeply: %d directories", name, DEPTH_MAX);
 }
 
 /* Takes both fds. */

@@ -16,10 +16,10 @@ GIB = 1 << 20  # in df's KiB
 def other(kernel, tmp_path_factory):
     """What a VM is changed to; root's home is elsewhere, and has its own dotfiles."""
     archive = guest_images.busybox_with(tmp_path_factory.mktemp("other") / "image.tar", [
-        oci.entry("etc/passwd", b"root:x:0:0:root:/data/root:/bin/sh\n"),
+        oci.entry("etc/passwd", b"root:x:0:0:root:/data/owner:/bin/sh\n"),
         oci.entry("etc/which", b"the other one\n"),
-        oci.directory("data"), oci.directory("data/root"),
-        oci.entry("data/root/.other", b"hidden by the work disk\n"),
+        oci.directory("data"), oci.directory("data/owner"),
+        oci.entry("data/owner/.other", b"hidden by the work disk\n"),
     ])
     suite.banger("image", "import", "--quiet", "other", archive, check=True)
     yield "other"
@@ -84,15 +84,15 @@ def test_home_outlives_restart_growth_and_image(homes, other, nothing_left):
         assert change(name, "--image", other, "--vcpu", "1").status == 0
         assert vms.row(name)["image"] == "other" and vms.row(name)["state"] == "stopped"
         suite.banger("vm", "start", name, check=True)
-        assert sized(name, "/data/root")[0] == "/dev/vdb"
+        assert sized(name, "/data/owner")[0] == "/dev/vdb"
         assert vms.output(name, "sh", "-c", "cat /etc/which; cd; pwd; cat file; stat -c %a file; ls -A"
-                          ).split("\n") == ["the other one", "/data/root", "work", "600", ".profile",
+                          ).split("\n") == ["the other one", "/data/owner", "work", "600", ".profile",
                                             "file"]
         assert vms.execute(name, "test", "-e", "/file").status == 1, "that was on the old root disk"
         # Made once: the next start finds it.
         vms.output(name, "sh", "-c", "echo new >/new")
         suite.banger("vm", "restart", name, check=True)
-        assert vms.output(name, "cat", "/new", "/data/root/file").split() == ["new", "work"]
+        assert vms.output(name, "cat", "/new", "/data/owner/file").split() == ["new", "work"]
 
 
 def test_a_vm_without_one_gets_one(busybox, nothing_left):

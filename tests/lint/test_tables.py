@@ -30,7 +30,7 @@ def test_methods_are_as_agreed():
     assert set(repo.rpc_methods()) == {
         "ping", "shutdown", "daemon.status", "operations.list",
         "vm.create.begin", "vm.create.status", "vm.create.cancel", "vm.create.watch", "vm.list",
-        "vm.show", "vm.start", "vm.stop", "vm.restart", "vm.pause", "vm.resume", "vm.kill",
+        "vm.show", "vm.start", "vm.stop", "vm.restart", "vm.pause", "vm.resume", "vm.set", "vm.kill",
         "vm.delete", "vm.exec",
         "vm.console", "vm.logs", "vm.health", "image.import", "image.list", "image.show",
         "image.delete", "kernel.import", "kernel.list", "kernel.show", "kernel.delete"}
