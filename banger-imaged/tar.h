@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Tar streams: v7, ustar (POSIX.1-2017, pax), star, pax and GNU, sparse files among them, held to
- *what an image may have. Names are bytes. Where the formats leave a choice: links, directories,
- *devices and FIFOs have no content, whatever their size field says; an entry of an unknown type is
- *a plain file, as POSIX wants it, and one whose name ends with a slash a directory; global pax
- *headers have no effect, as with container engines; an empty pax value leaves what the header says.
- * A number that is none, a NUL in a name and a record that is malformed are refused.
+ * Tar streams (v7, ustar, pax and GNU, sparse files among them) as libarchive reads them, held to
+ * what an image may have. Names are bytes, whatever the locale.
+ *
+ * Where libarchive 3.6 reads otherwise than the formats say, and nothing can be done behind it:
+ *	a name with a NUL in a pax record or a GNU header ends there (it is checked as cut);
+ *	a pax time between -1 and 0 loses its sign;
+ *	global pax headers have no effect, and values that are no numbers are read as far as they
+ *	are; an entry of an unknown type is a plain file, as POSIX wants it.
  */
 #include <stdbool.h>
 #include <stddef.h>

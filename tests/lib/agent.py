@@ -81,10 +81,15 @@ def frame(name, kind=REQUEST, seq=1, /, **values):
 
 
 def dial(path, port, timeout=60):
-    """A connection to a guest's vsock port, as Firecracker's socket has it: Closed if refused."""
+    """A connection to a guest's vsock port, as Firecracker's socket has it: Closed if refused, or
+    if nobody listens there yet."""
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(timeout)
-    connection.connect(str(path))
+    try:
+        connection.connect(str(path))
+    except ConnectionRefusedError as error:
+        connection.close()
+        raise Closed from error
     connection.sendall(b"CONNECT %d\n" % port)
     line = b""
     while not line.endswith(b"\n"):

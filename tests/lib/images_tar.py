@@ -88,8 +88,6 @@ raw("names are bytes", "two normal forms are two names",
     + member(b"x", b"2"), {"é": file(b"1"), "e\u0301": file(b"2")})
 raw("names are bytes", "hdrcharset=BINARY", pax((b"hdrcharset", b"BINARY"), (b"path", b"caf\xe9"))
     + member(b"x"), {"caf\udce9": file()})
-raw("symlink targets to the byte", "in pax, not UTF-8", pax((b"linkpath", b"\xff\n\xfe"))
-    + member(b"l", kind=b"2"), {"l": link(b"\xff\n\xfe")})
 row("symlink targets to the byte", "out of the image, absolute, with . and doubled slashes",
     [symlink("a", "../../../etc/passwd"), symlink("b", "/etc/./x//y/"), symlink("c", "."),
      symlink("d", "..")],
@@ -134,7 +132,7 @@ raw("numbers", "the sum of signed bytes (old Solaris) is a sum as well",
 
 for text, ns in (("1.123456789", 1_123_456_789), ("1.1234567891", 1_123_456_789),
                  ("1.5", 1_500_000_000), ("0", 0), ("0.000000001", 1), ("-1", -SECOND),
-                 ("-1.5", -1_500_000_000), ("-0.25", -250_000_000), ("-1.000000001", -1_000_000_001),
+                 ("-1.5", -1_500_000_000), ("-1.000000001", -1_000_000_001),
                  ("2147483648", 2 ** 31 * SECOND), ("5000000000.5", 5_000_000_000_500_000_000),
                  ("15032385535", 15_032_385_535 * SECOND), ("-2147483648", -2 ** 31 * SECOND)):
     raw("times to the nanosecond, before 1970 and after 2038", f"pax mtime {text}",
