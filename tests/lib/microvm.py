@@ -93,7 +93,12 @@ class Guest:
             assert self.process.poll() is None and time.monotonic() < deadline, "QEMU ended"
             time.sleep(0.01)
         self.control = None
-        self.connect(deadline + 50)
+        try:
+            self.connect(deadline + 50)
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def command(self, files, image, ports):
         command = ["qemu-system-x86_64", "-M", "microvm,pit=off,pic=off", "-cpu", "qemu64",
