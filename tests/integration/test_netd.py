@@ -154,6 +154,17 @@ def test_what_the_jail_holds(host, netd):
     assert len(names.splitlines()) == 1 and ": lo:" in names
 
 
+def test_a_work_disk_is_one_more_open_file(host, netd):
+    work = host.file("work", 256 << 20, 0o660)
+    network(netd)
+    pid = int(host.launch(netd, VM, work=f"rw:{work}")["pid"])
+    Qmp(host, VM).close()
+    links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    assert str(work) in links and str(host.disk) in links
+    assert f"Max file size             {256 << 20} " in Path(f"/proc/{pid}/limits").read_text()
+    assert "work" not in os.listdir(f"/proc/{pid}/root")
+
+
 def test_sockets_are_for_the_group(host, netd):
     network(netd)
     host.launch(netd, VM)
@@ -456,6 +467,15 @@ WRONG_FILES = {
     "disk not in sectors": {"disk": "rw:{odd}"},
     "disk empty": {"disk": "rw:{empty}"},
     "disk of another group": {"disk": "rw:{foreign}"},
+    "work disk read-only": {"work": "ro:{disk}"},
+    "work disk a directory": {"work": "ro:{dir}"},
+    "work disk a FIFO": {"work": "rw:{fifo}"},
+    "work disk a device": {"work": "rw:/dev/zero"},
+    "work disk a memfd": {"work": "memfd:{disk}"},
+    "work disk not in sectors": {"work": "rw:{odd}"},
+    "work disk empty": {"work": "rw:{empty}"},
+    "work disk of another group": {"work": "rw:{foreign}"},
+    "work disk the disk again": {"work": "rw:{disk}"},
     "kernel writable": {"kernel": "rw:{kernel}"},
     "kernel write-only": {"kernel": "wo:{kernel}"},
     "kernel O_PATH": {"kernel": "path:{kernel}"},

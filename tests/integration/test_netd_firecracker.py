@@ -91,6 +91,18 @@ def test_what_the_jail_holds(host, netd):
         assert "nodev" in options or path == "/", path
 
 
+def test_a_work_disk_is_one_more_file(host, netd):
+    work = host.file("work", 256 << 20, 0o660)
+    network(netd)
+    probe = Probe(host, netd, work=f"rw:{work}")
+    assert probe.tree() == own_files(probe.uid) | {"/work": (stat.S_IFREG, 0o660, probe.uid)}
+    assert {"nosuid", "noexec", "nodev", "rw"} <= mounts(probe.pid)["/work"]
+    assert probe.result("write", "/work") == "0"
+    assert probe.result("grow", "/work", 256 << 20) == "File too large"
+    found = work.stat()
+    assert (found.st_uid, found.st_gid, found.st_size) == (probe.uid, 0, 256 << 20)
+
+
 @pytest.mark.parametrize("binary", [DYNAMIC], ids=["dynamic"])
 def test_what_a_jail_with_a_loader_holds(host, netd):
     network(netd)

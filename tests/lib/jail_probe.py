@@ -31,9 +31,9 @@ def network(netd, vm=VM, owner=1000, subnet=0, octet=2, mac=MAC, vmm="firecracke
 class Probe:
     """What runs in the jail, told what to do by way of its console."""
 
-    def __init__(self, host, netd, vm=VM):
+    def __init__(self, host, netd, vm=VM, **files):
         self.host, self.vm = host, vm
-        self.launched = host.firecracker(netd, vm)
+        self.launched = host.firecracker(netd, vm, **files)
         self.pid, self.uid = int(self.launched["pid"]), int(self.launched["jail_uid"])
         self.connect()
         self.arguments = self.answer()

@@ -159,6 +159,14 @@ class Host:
                 other.get("disk", f"rw:{self.disk}"),
                 *([other["work"]] if "work" in other else [])]
 
+    def file(self, name, size, mode):
+        """Another one, of zeros; its path."""
+        path = self.dir / name
+        path.touch()
+        os.truncate(path, size)
+        path.chmod(mode)
+        return path
+
     def launch(self, netd, vm, **other):
         return netd("launch", vm, 1, 128, "tcg", *self.files(**other))
 

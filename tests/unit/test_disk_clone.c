@@ -125,6 +125,33 @@ static void copied_and_grown(void **state)
 	disk_close(&d);
 }
 
+/* A disk that its place has larger than it is; and one that is to go. */
+static void grown_when_attached(void **state)
+{
+	struct place *p = *state;
+	struct disk_place place = { .dirfd = p->dir, .size = 96 * MIB };
+	_cleanup_fd_ int image = make_image(p);
+	struct disk d = DISK_INIT;
+	struct err err = ERR_INIT;
+	struct stat st;
+
+	assert_int_equal(begin(p->dir, dup(image), 64 * MIB, &d, &err), 0);
+	assert_int_equal(disk_clone.finish(&d, -1, &err), 0);
+	disk_close(&d);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(disk_clone.attach(&place, &d, &err), 0);
+		assert_int_equal(fstat(d.fd, &st), 0);
+		assert_int_equal(st.st_size, 96 * MIB);
+		assert_same(image, d.fd, 64 * MIB);
+		disk_close(&d);
+		place.size = i ? place.size : 80 * MIB; /* none shrinks */
+	}
+	assert_int_equal(disk_clone.remove(&place, &err), 0);
+	assert_int_equal(disk_clone.remove(&place, &err), 0);
+	assert_int_equal(disk_clone.attach(&place, &d, &err), -1);
+	assert_int_equal(err.sys, ENOENT);
+}
+
 static void small_image(void **state)
 {
 	struct place *p = *state;
@@ -211,6 +238,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(copied_and_grown, setup, teardown),
+		cmocka_unit_test_setup_teardown(grown_when_attached, setup, teardown),
 		cmocka_unit_test_setup_teardown(small_image, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(cancelled, setup, teardown),

@@ -193,6 +193,45 @@ static void from_before_firecracker(void **state)
 	assert_string_equal(back.vmm_why.s, "");
 	assert_string_equal(back.paused_why.s, "");
 	assert_false(back.disk_lost);
+	assert_int_equal(back.work_size, 0);
+	assert_false(back.remake);
+	vm_row_finish(&back);
+}
+
+/* Another machine, of another image; but of no image that is not there. */
+static void another_machine(void **state)
+{
+	struct vm_row made = row_of("one", 1000, 3, 7), back = { 0 };
+	struct err err = ERR_INIT;
+
+	made.remake = false;
+	assert_int_equal(insert(&made, &err), 0);
+	made.vcpus = 7;
+	made.memory_mib = 777;
+	made.disk_size *= 2;
+	made.work_size *= 2;
+	made.nat = !made.nat;
+	made.remake = true;
+	assert_int_equal(store_vm_save_machine(store, &made, &err), 0);
+	assert_int_equal(store_vm_list(store, take_row, &back, &err), 0);
+	assert_int_equal(back.vcpus, 7);
+	assert_int_equal(back.memory_mib, 777);
+	assert_int_equal(back.disk_size, made.disk_size);
+	assert_int_equal(back.work_size, made.work_size);
+	assert_int_equal(back.nat, made.nat);
+	assert_true(back.remake);
+	assert_string_equal(back.image_id.s, made.image_id.s);
+	/* Once it runs. */
+	made.remake = false;
+	assert_int_equal(store_vm_save_state(store, &made, &err), 0);
+	assert_int_equal(store_vm_list(store, take_row, &back, &err), 0);
+	assert_false(back.remake);
+	assert_true(vm_id_parse("ffffffffffff", &made.image_id));
+	made.vcpus = 1;
+	assert_int_equal(store_vm_save_machine(store, &made, &err), -1);
+	assert_int_equal(err.code, ERR_busy);
+	assert_int_equal(store_vm_list(store, take_row, &back, &err), 0);
+	assert_int_equal(back.vcpus, 7);
 	vm_row_finish(&back);
 }
 
@@ -290,6 +329,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(as_it_was_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(from_before_firecracker, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_machine, setup, teardown),
 		cmocka_unit_test_setup_teardown(twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(image_in_use, setup, teardown),
 		cmocka_unit_test_setup_teardown(networks, setup, teardown),
