@@ -125,6 +125,10 @@ int vm_save(struct vm *vm, enum vm_state state, const char *last_error, struct e
 	vm->row.state = state;
 	if (state != VM_PAUSED)
 		vm->row.paused_why.s[0] = '\0';
+	if (state == VM_STOPPED) {
+		vm->row.boot_id.s[0] = '\0';
+		vm->row.started_at = 0;
+	}
 	/* What runs has its root disk. */
 	if (state == VM_RUNNING || state == VM_PAUSED)
 		vm->row.remake = false;

@@ -4,6 +4,7 @@ its ids are is not said, but whose they are. Equal worlds have nothing more and 
 
 import os
 import re
+import socket
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -58,7 +59,7 @@ def _idle(run):
 
 def _links(run):
     idle = _idle(run)
-    return [name for name in os.listdir("/sys/class/net")
+    return [name for _, name in socket.if_nameindex()
             if name.startswith(("bt", "bgr")) and name not in idle]
 
 
