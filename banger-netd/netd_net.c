@@ -358,9 +358,10 @@ int on_nat_set(
 		return 0;
 	before = wanted = *row;
 	wanted.nat = in->nat;
-	if (ledger_put(n->ledger, &wanted, err) < 0)
+	if (FAILPOINT(nat_begin, err) < 0 || ledger_put(n->ledger, &wanted, err) < 0)
 		return -1;
-	if (nat_apply(n, &wanted, err) == 0)
+	if (FAILPOINT(nat_row, err) == 0 && nat_apply(n, &wanted, err) == 0 &&
+		FAILPOINT(nat_applied, err) == 0)
 		return 0;
 	if (ledger_put(n->ledger, &before, &undo) == 0)
 		nat_apply(n, &before, &undo);

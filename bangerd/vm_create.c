@@ -274,9 +274,13 @@ static int do_row(void *ctx, struct err *err)
 static void undo_row(void *ctx)
 {
 	struct begin *b = ctx;
+	_cleanup_(vm_hold_drop) struct vm_hold hold = VM_HOLD_INIT;
 	struct err err = ERR_INIT;
 
-	if (b->c->vm && vm_delete_held(b->c->vm, &err) < 0)
+	/* Who sees it in the list may be deleting it already. */
+	if (!b->c->vm || vm_hold_take(&hold, b->c->vm, VM_HOLD_WAIT, false, -1, &err) < 0)
+		return;
+	if (vm_delete_held(b->c->vm, &err) < 0)
 		log_error("VM %s: %s", b->c->vm->row.id.s, err.msg);
 }
 

@@ -148,7 +148,7 @@ def look():
         "run files": [name for name in _tree(run, False) if not name.startswith("ledger/idle")],
         "links": _links(run),
         "rules": _rules(),
-        "dm": os.listdir("/dev/mapper") if os.path.isdir("/dev/mapper") else [],
+        "dm": [path.read_text().strip() for path in Path("/sys/block").glob("dm-*/dm/name")],
         "loops": _loops(state),
         "cgroups": [str(path) for path in Path("/sys/fs/cgroup").rglob("*")
                     if path.is_dir() and ID.search(path.name)],

@@ -123,6 +123,8 @@ OPERATIONS = {operation.name: operation for operation in (
               lambda: rpc.call("vm.start", {"vm": VM}), lambda client: None),
     Operation("delete", call("vm.delete", vm=VM, force=True), make, make,
               lambda client: None),
+    Operation("set", call("vm.set", vm=VM, nat=True), make,
+              lambda: rpc.call("vm.set", {"vm": VM, "no_nat": True}), lambda client: client.leave()),
     Operation("import", import_image, nothing,
               lambda: rpc.call("image.delete", {"image": IMAGE}), lambda client: client.leave()),
 )}

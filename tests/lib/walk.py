@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A walk: every operation fails at each place that it passes, in each way; afterwards the world is what
+it was before, or what it is after the operation."""
+
+import os
+import signal
+import time
+from collections import Counter
+
+import failpoints
+import operations
+import rpc
+import suite
+import world
+from failpoints import CRASH, ERROR, HANG
+
+# Of a place in a process, what can happen there. Besides: that another process ends meanwhile.
+OWN = ("error", "crash", "hang")
+FAULTS = {"error": ERROR, "crash": CRASH, "hang": HANG}
+COLUMNS = ("error", "crash", "hang", "bangerd", "netd", "launch", "imaged")
+# A place of launch or netd that two operations pass in the same way is walked in all ways in one.
+WALKED = set()
+TALLY = Counter()
+MET = set()
+
+
+def process_of(place):
+    """Whose it is; a saga's step is bangerd's."""
+    head = place.split("/")[0]
+    return "bangerd" if "." in head else head
+
+
+def is_undo(place):
+    return place.endswith(":undo")
+
+
+class Walk:
+    """One operation's."""
+
+    def __init__(self, page, daemon, operation, wanted=lambda place: True):
+        self.page, self.daemon, self.operation = page, daemon, operation
+        self.begin, self.starts = time.monotonic(), daemon.starts
+        self.table, self.problems = {}, []
+        operation.before()
+        self.before = world.look()
+        page.arm()
+        assert operations.Client(operation.ask).end() is None, "it fails by itself"
+        self.passed = page.passed()
+        self.places = [place for place in self.passed if wanted(place)]
+        self.after = world.look()
+        self.unequal = world.difference(self.before, self.after)
+        assert self.unequal, "it changes nothing"
+        operation.back()
+        self.expect_before("taken back")
+
+    def expect_before(self, when):
+        found = suite.wait_for(lambda: not world.difference(self.before, world.look()), 10, 0.01)
+        assert found, f"{when}: {world.difference(self.before, world.look())}"
+
+    def state(self):
+        """"before" or "after", or what is unlike both."""
+        now = world.look()
+        less = world.difference(self.before, now)
+        if not less:
+            return "before"
+        more = world.difference(self.after, now)
+        return "after" if not more else f"before, but {less} | after, but {more}"
+
+    def settled(self, seconds):
+        end = time.monotonic() + seconds
+        while True:
+            state = self.state()
+            if state in ("before", "after") or time.monotonic() > end:
+                return state
+            time.sleep(0.02)
+
+    # ---- one fault ----
+
+    def wait_met(self, client, number):
+        met = suite.wait_for(lambda: self.page.met(number) or not client.is_alive(), 30, 0.002)
+        assert met and self.page.met(number), f"not met, but: {client.error}"
+
+    def hang(self, place, client):
+        """What ends it is what there is for that: the operation's end, or the watchdog's signal."""
+        process = process_of(place)
+        if process == "bangerd":
+            self.operation.stop(client)
+        elif process == "worker":
+            client.leave()
+        else:
+            os.kill(failpoints.roles()[process], signal.SIGALRM)
+
+    def let_fail(self, place, fault, trigger):
+        """Let the operation meet it. Whether the suite lives on."""
+        number = 1 if trigger else 0
+        orders = [(trigger, ERROR)] if trigger else []
+        orders.append((place, FAULTS.get(fault, HANG)))
+        self.page.arm(*orders)
+        client = operations.Client(self.operation.ask)
+        self.wait_met(client, number)
+        lives = fault == "error" or (fault == "crash" and process_of(place) == "worker")
+        if fault == "hang":
+            self.hang(place, client)
+            lives = process_of(place) in ("bangerd", "worker")
+        elif fault not in OWN:
+            os.kill(failpoints.roles()[fault], signal.SIGKILL)
+            self.page.clear()
+        client.end()
+        return lives
+
+    def try_one(self, place, fault, trigger=None):
+        how = f"{self.operation.name} {place} {fault}"
+        state, mark = "", ""
+        try:
+            lives = self.let_fail(place, fault, trigger)
+            state = self.settled(1.5) if lives else ""
+            if state not in ("before", "after"):
+                mark = "*" if lives else ""
+                self.daemon.restart()
+                state = self.settled(5)
+        except AssertionError as problem:
+            state = f"{problem}"
+        good = state in ("before", "after")
+        self.table.setdefault(place, {})[fault] = f"{state}{mark}" if good else "FAILED"
+        TALLY["points"] += 1
+        TALLY["converged"] += good
+        if not good:
+            self.problems.append(f"{how}: {state}")
+        MET.add(place)
+        if state != "before":
+            self.go_back(how)
+
+    def go_back(self, how):
+        """To the world that the next fault begins in, however this one ended."""
+        try:
+            self.operation.back()
+            self.expect_before("taken back")
+            return
+        except (AssertionError, rpc.RpcError, rpc.Closed, OSError):
+            pass
+        self.daemon.restart()
+        for name in [vm["name"] for vm in rpc.call("vm.list")["vms"] if vm["name"] != "keeper"]:
+            rpc.call("vm.delete", {"vm": name, "force": True})
+        operations.quietly("image.delete", image=operations.IMAGE)
+        self.operation.before()
+        self.expect_before(f"after {how}")
+
+    # ---- all ----
+
+    def faults_of(self, place):
+        process = process_of(place)
+        if process == "bangerd":
+            if is_undo(place):
+                return ("error", "crash", "netd")
+            return (*OWN, "netd", "imaged") if place.endswith(":before") else ("error", "crash", "netd")
+        if place in WALKED:
+            return ("crash",)
+        return OWN if process in ("worker", "imaged") else (*OWN, "bangerd")
+
+    def undo_places(self):
+        """Passed when the last step fails."""
+        last = [place for place in self.passed if place.endswith(":before")][-1]
+        self.page.arm((last, ERROR))
+        operations.Client(self.operation.ask).end()
+        found = [place for place in self.page.passed() if is_undo(place)]
+        if self.settled(1.5) != "before":
+            self.go_back("the last step's failure")
+        return last, found
+
+    def all(self):
+        last, undo = self.undo_places()
+        for place in self.places:
+            for fault in self.faults_of(place):
+                self.try_one(place, fault)
+        WALKED.update(place for place in self.places if process_of(place) != "bangerd")
+        for place in undo:
+            for fault in self.faults_of(place):
+                self.try_one(place, fault, trigger=last)
+
+    def print(self):
+        print(f"\n{self.operation.name:<38}" + "".join(f"{name:>9}" for name in COLUMNS))
+        for place, row in self.table.items():
+            print(f"{place:<38}" + "".join(f"{row.get(name, '-'):>9}" for name in COLUMNS))
+        print(f"{self.daemon.starts - self.starts} starts of the suite, "
+              f"{time.monotonic() - self.begin:.0f} s; * took one")
+
+    def clear(self):
+        """None of the operation's world is left."""
+        self.daemon.restart()
+        operations.quietly("vm.delete", vm=operations.VM, force=True)
+        operations.quietly("image.delete", image=operations.IMAGE)
