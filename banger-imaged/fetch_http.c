@@ -107,20 +107,6 @@ static int on_progress(
 	return http_stopped(ctx);
 }
 
-static size_t on_header(char *p, size_t size, size_t n, void *ctx)
-{
-	struct http *h = ctx;
-
-	h->n_headers++;
-	h->header_bytes += n;
-	if (h->n_headers <= HTTP_HEADERS_MAX && h->header_bytes <= HTTP_HEADER_BYTES_MAX)
-		return n;
-	err_set(h->err, ERR_bad_input, "the answer's header has more than %d lines or %u KiB",
-		HTTP_HEADERS_MAX, HTTP_HEADER_BYTES_MAX >> 10);
-	h->failed = true;
-	return 0;
-}
-
 /* The header is complete: 0 when the body may come. */
 static int begin_body(struct http *h)
 {
@@ -137,6 +123,26 @@ static int begin_body(struct http *h)
 		h->failed = true;
 		return -1;
 	}
+	return 0;
+}
+
+static size_t on_header(char *p, size_t size, size_t n, void *ctx)
+{
+	struct http *h = ctx;
+	long status = 0;
+
+	h->n_headers++;
+	h->header_bytes += n;
+	if (h->n_headers <= HTTP_HEADERS_MAX && h->header_bytes <= HTTP_HEADER_BYTES_MAX) {
+		curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+		/* The empty line ends it; of an interim answer, another one follows. */
+		if ((p[0] == '\r' || p[0] == '\n') && status >= 200 && begin_body(h) < 0)
+			return 0;
+		return n;
+	}
+	err_set(h->err, ERR_bad_input, "the answer's header has more than %d lines or %u KiB",
+		HTTP_HEADERS_MAX, HTTP_HEADER_BYTES_MAX >> 10);
+	h->failed = true;
 	return 0;
 }
 
@@ -278,7 +284,7 @@ static enum http_failure failure_of(CURLcode code)
 		{ CURLE_COULDNT_CONNECT, HTTP_FAILED_CONNECT },
 		{ CURLE_SSL_CONNECT_ERROR, HTTP_FAILED_TLS },
 		{ CURLE_PARTIAL_FILE, HTTP_FAILED_MIDWAY },
-		{ CURLE_OPERATION_TIMEDOUT, HTTP_FAILED_MIDWAY },
+		{ CURLE_OPERATION_TIMEDOUT, HTTP_FAILED_STALLED },
 		{ CURLE_GOT_NOTHING, HTTP_FAILED_MIDWAY },
 		{ CURLE_SEND_ERROR, HTTP_FAILED_MIDWAY },
 		{ CURLE_RECV_ERROR, HTTP_FAILED_MIDWAY },
@@ -299,6 +305,10 @@ static int explain(struct http *h, CURLcode code, struct err *err)
 	str_sanitize(clean);
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return err_set(err, ERR_cancelled, "cancelled");
+	/* libcurl's word for a line of more than 100 KB. */
+	if (code == CURLE_OUT_OF_MEMORY && !h->have_reply)
+		return err_set(err, ERR_bad_input,
+			"the answer's header has a line that is too long (%s)", clean);
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return err_set(err, ERR_timeout, "%s", clean);
 	if (code == CURLE_PEER_FAILED_VERIFICATION)

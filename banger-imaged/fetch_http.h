@@ -73,7 +73,8 @@ enum http_failure {
 	HTTP_FAILED_FINAL,   /* it would fail again, or is not to be tried again */
 	HTTP_FAILED_CONNECT, /* nobody was reached */
 	HTTP_FAILED_TLS,     /* who was reached does not speak TLS */
-	HTTP_FAILED_MIDWAY,  /* cut off, or stalled */
+	HTTP_FAILED_MIDWAY,  /* cut off */
+	HTTP_FAILED_STALLED, /* nothing came any more */
 };
 
 /* Ask. 0 when an answer came whole, whatever its status; *ret_class (may be NULL) is what kind of

@@ -52,6 +52,18 @@ static int set_type(CURL *curl, struct http_reply *r, struct err *err)
 	return 0;
 }
 
+static int set_length(CURL *curl, struct http_reply *r, struct err *err)
+{
+	const char *s;
+
+	if (only(curl, "Content-Length", &s, err) < 0)
+		return -1;
+	if (s && !str_to_u64(s, 0, INT64_MAX, &r->length))
+		return err_set(err, ERR_bad_input, "the answer's Content-Length is none");
+	r->has_length = s != NULL;
+	return 0;
+}
+
 static int set_encoding(CURL *curl, struct http_reply *r, struct err *err)
 {
 	const char *s;
@@ -133,18 +145,15 @@ static int set_range(CURL *curl, struct http_reply *r, struct err *err)
 
 int http_reply_read(CURL *curl, struct http_reply *ret, struct err *err)
 {
-	curl_off_t length = -1, after = 0;
+	curl_off_t after = 0;
 	struct http_reply *r = ret;
 
 	*r = (struct http_reply){ 0 };
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &r->status);
-	curl_easy_getinfo(curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
 	curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &after);
-	r->has_length = length >= 0;
-	r->length = length >= 0 ? (uint64_t)length : 0;
 	r->retry_after_s = after > 0 ? (uint64_t)after : 0;
-	if (set_type(curl, r, err) < 0 || set_encoding(curl, r, err) < 0 ||
-		set_range(curl, r, err) < 0 ||
+	if (set_type(curl, r, err) < 0 || set_length(curl, r, err) < 0 ||
+		set_encoding(curl, r, err) < 0 || set_range(curl, r, err) < 0 ||
 		copy_only(curl, "Location", r->location, sizeof(r->location), err) < 0 ||
 		copy_only(curl, "Docker-Content-Digest", r->digest, sizeof(r->digest), err) < 0)
 		return -1;

@@ -7,6 +7,7 @@
 
 #define TRIES_MAX	5
 #define CONNECTS_MAX	2
+#define STALLS_MAX	3
 #define FIRST_WAIT_MS	100U
 #define STEP_MS		50U
 #define RETRY_AFTER_MAX 60U /* seconds; who asks for more gets no second try */
@@ -47,9 +48,11 @@ bool retry_wait(struct retry *r, const struct http *h, enum http_failure failure
 	uint64_t ms;
 
 	r->n++;
-	if (!reply && failure == HTTP_FAILED_CONNECT)
+	if (!reply && (failure == HTTP_FAILED_CONNECT || failure == HTTP_FAILED_TLS))
 		r->connects++;
-	if (r->n >= TRIES_MAX || r->connects >= CONNECTS_MAX ||
+	if (!reply && failure == HTTP_FAILED_STALLED)
+		r->stalls++;
+	if (r->n >= TRIES_MAX || r->connects >= CONNECTS_MAX || r->stalls >= STALLS_MAX ||
 		(reply ? !says_later(reply) : failure == HTTP_FAILED_FINAL))
 		return false;
 	ms = backoff_ms(r->n);

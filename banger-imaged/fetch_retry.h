@@ -6,6 +6,7 @@
 struct retry {
 	unsigned n;	   /* that went wrong one after the other */
 	unsigned connects; /* of them: nobody was there */
+	unsigned stalls;   /* of them: somebody kept us waiting */
 };
 
 /* After a failure, or an answer that says "later" (`reply`, else NULL): wait, and true when it is
