@@ -25,9 +25,9 @@ static void curl_freep(char **p)
 
 static int refuse(const char *url, const char *why, struct err *err)
 {
-	char shown[161] = "";
+	char shown[161];
 
-	strncat(shown, url, sizeof(shown) - 1);
+	(void)str_format(shown, sizeof(shown), "%.160s", url);
 	str_sanitize(shown);
 	return err_set(err, ERR_bad_input, "the URL '%s' %s", shown, why);
 }

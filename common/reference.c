@@ -150,9 +150,9 @@ static bool is_tag(const char *s)
 
 static int refuse(const char *s, const char *why, struct err *err)
 {
-	char shown[81] = "";
+	char shown[81];
 
-	strncat(shown, s, sizeof(shown) - 1);
+	(void)str_format(shown, sizeof(shown), "%.80s", s);
 	str_sanitize(shown);
 	return err_set(err, ERR_bad_request, "'%s' is no image reference: %s", shown, why);
 }
