@@ -9,7 +9,9 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -194,6 +196,172 @@ def test_case(case, origins, folder, cache, tmp_path):
         assert re.search(case.message, " ".join(pull.answer["notes"])), pull.answer["notes"]
     if case.check:
         assert case.check(world), world.seen
+
+
+class Slow:
+    """A registry that sends the first 30,000 bytes of a layer, and no more while it is held."""
+
+    def __init__(self, world):
+        self.world, self.free = world, threading.Event()
+        world.hook = self.hook
+
+    def hook(self, handler):
+        if handler.path != self.world.layer_path() or handler.headers.get("Range"):
+            return False
+        handler.cut(200, self.world.blobs[self.world.layers[1]["digest"]][:30000], 78000)
+        handler.wfile.flush()
+        return self.free.wait(20) or True
+
+
+def part_of(cache, world):
+    name = world.layers[1]["digest"].replace(":", "-")
+    return cache / "parts" / name
+
+
+def wait_for(condition, what):
+    for _ in range(200):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"not within 10 s: {what}")
+
+
+def start(folder, cache, world, target):
+    """The tool at work; its process and the fetcher's id."""
+    tool = subprocess.Popen(list(map(str, [TOOL, *options_of(world), folder / "fetch", cache,
+                                           reference_of(world), target])),
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return tool, int(re.fullmatch(r"pid (\d+)\n", tool.stderr.readline()).group(1))
+
+
+@pytest.mark.parametrize("how", ["kill -9", "cancel"])
+def test_ended_in_the_middle(how, origins, folder, cache, tmp_path):
+    """The fetcher is killed, or its job's socket closes: the next goes on where it was."""
+    world = World(origins)
+    in_world(origins, world)
+    slow = Slow(world)
+    tool, fetcher = start(folder, cache, world, tmp_path)
+    wait_for(lambda: part_of(cache, world).exists()
+             and part_of(cache, world).stat().st_size >= 16384, "a part in the cache")
+    os.kill(fetcher if how == "kill -9" else tool.pid, signal.SIGKILL)
+    assert tool.wait(10) != 0
+    tool.stderr.close()
+    tool.stdout.close()
+    wait_for(lambda: not Path(f"/proc/{fetcher}/fd/3").exists(), "the fetcher's end")
+    slow.free.set()
+    at = part_of(cache, world).stat().st_size
+    for path in tmp_path.iterdir():
+        path.unlink()
+    pull = Pull(folder, cache, options_of(world), reference_of(world), tmp_path)
+    in_world(origins, None)
+    exact(world, pull.answer, tmp_path)
+    assert [seen.range for seen in world.requests("registry", world.layer_path())] \
+        == ["", f"bytes={at}-"]
+    check_cache(cache)
+    assert not list((cache / "parts").iterdir())
+
+
+def test_a_part_that_is_none(origins, folder, cache, tmp_path):
+    """What somebody left of a blob is something else: it is found out, and fetched anew."""
+    world = World(origins)
+    in_world(origins, world)
+    (cache / "parts").mkdir()
+    part_of(cache, world).write_bytes(b"x" * 40000)
+    for path in (cache / "parts", part_of(cache, world)):
+        os.chown(path, NOBODY, NOBODY)
+    pull = Pull(folder, cache, options_of(world), reference_of(world), tmp_path)
+    in_world(origins, None)
+    exact(world, pull.answer, tmp_path)
+    assert [seen.range for seen in world.requests("registry", world.layer_path())] \
+        == ["bytes=40000-", ""]
+
+
+def test_damage_in_the_cache(origins, folder, cache, tmp_path):
+    """A blob that changed on the disk is not given out, but fetched anew; the others are not."""
+    world = World(origins)
+    in_world(origins, world)
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    Pull(folder, cache, options_of(world), reference_of(world), first)
+    path = cache / "blobs" / world.layers[1]["digest"].replace(":", "/")
+    path.write_bytes(b"x" + path.read_bytes()[1:])
+    pull = Pull(folder, cache, options_of(world), reference_of(world), second)
+    in_world(origins, None)
+    exact(world, pull.answer, second)
+    assert pull.answer["fetched"] == world.layers[1]["size"]
+
+
+def test_two_at_once(origins, folder, cache, tmp_path):
+    """Of two who want the same blob one fetches it, and the other waits."""
+    world = World(origins)
+    in_world(origins, world)
+    slow = Slow(world)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first = start(folder, cache, world, tmp_path / "a")[0]
+    wait_for(lambda: world.requests("registry", world.layer_path()), "a request")
+    second = start(folder, cache, world, tmp_path / "b")[0]
+    wait_for(lambda: len(world.requests("registry", "HEAD")) == 2, "the second's first request")
+    slow.free.set()
+    answers = [json.loads(tool.communicate(timeout=30)[0]) for tool in (first, second)]
+    in_world(origins, None)
+    for answer, name in zip(answers, "ab"):
+        exact(world, answer, tmp_path / name)
+    blobs = [world.layers[0]["size"], world.layers[1]["size"], world.layers[2]["size"]]
+    assert sum(answer["fetched"] for answer in answers) < 2 * sum(blobs)
+    assert {seen.range for seen in world.requests("registry", world.layer_path())} \
+        <= {"", "bytes=30000-"}
+    assert len(world.requests("registry", world.layer_path())) == 2
+
+
+def test_no_room(origins, folder, tmp_path):
+    """The cache's disk is full: said before anything is fetched, or where it was met."""
+    world = World(origins)
+    world.image(layers=[bytes(1 << 20), b"x"])
+    in_world(origins, world)
+    small = folder / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=65m,uid={NOBODY}", "none", small], check=True)
+    try:
+        (small / "ballast").write_bytes(bytes(600 << 10))
+        pull = Pull(folder, small, options_of(world), reference_of(world), tmp_path)
+    finally:
+        subprocess.run(["umount", small], check=True)
+        in_world(origins, None)
+    assert pull.error.startswith("no_space: ") and "MiB" in pull.error, pull.error
+    assert not world.requests("registry", "blobs")
+
+
+def test_cache_is_asked(origins, folder, cache, tmp_path):
+    """What it holds, what a prune would free, and that it does."""
+    world = World(origins)
+    in_world(origins, world)
+    Pull(folder, cache, options_of(world), reference_of(world), tmp_path)
+    in_world(origins, None)
+    size = sum(layer["size"] for layer in world.layers) + world.top["size"] \
+        + len(world.blobs[json.loads(world.manifests["v1"][1])["config"]["digest"]])
+    expected = {"bytes": size, "blobs": 5}
+    for options in ([], ["--prune", "--dry-run"], ["--prune"]):
+        answer = Pull(folder, cache, options).answer
+        assert {key: answer[key] for key in expected} == expected, options
+    assert Pull(folder, cache, []).answer["blobs"] == 0
+
+
+def test_bad_requests(origins, folder, cache):
+    """What bangerd would not ask."""
+    for options, pattern in (
+            (["--endpoint", "http://x/"], "no registry"),
+            (["--endpoint", "x.y/z"], "no registry"),
+            (["--endpoint", "x.y", "--prefix", "../a"], "prefix|path"),
+            (["--endpoint", "x.y", "--prefix", "A"], "prefix|path"),
+            (["--endpoint", "x.y", "--user", "a:b", "--secret", "c"], "colon"),
+            (["--endpoint", "x.y", "--user", "a", "--secret", "c" * 20000], "KiB"),
+            (["--endpoint", "x.y", "--platform", "linux/s390x"], "does not run here"),
+            (["--endpoint", "x.y", "--platform", "linux/amd64/"], "does not run here"),
+            ([], "no registry")):
+        pull = Pull(folder, cache, options, "x.y/z")
+        assert pull.error.startswith("bad_request: ") and re.search(pattern, pull.error), pull.error
 
 
 def test_no_leaks():
