@@ -56,7 +56,7 @@ int on_note(
 /* What was received stays in the channel's buffer until something else comes. */
 static void wipe(const bytes *b)
 {
-	if (b->n)
+	if (b->p && b->n)
 		explicit_bzero((void *)(uintptr_t)b->p, b->n);
 }
 
