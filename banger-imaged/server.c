@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "banger-imaged/fetch.h"
 #include "banger-imaged/worker.h"
 #include "common/failpoint.h"
 #include "common/fd.h"
@@ -25,27 +27,30 @@
 #define PROTO_CTX   struct server
 #include "common/ipc_serve.h"
 
-struct server {
-	int worker_fd;
-	int child_fd; /* signalfd of SIGCHLD */
-	enum confine_mode mode;
-	enum log_level level;
-	pid_t workers[2 * SERVER_WORKERS_MAX]; /* 0: free; the brief ones' places come last */
-};
+_Static_assert(FETCH_FD == WORKER_FD, "the two programs have their job's socket at one place");
+_Static_assert(FETCH_EXIT_CLOSED == WORKER_EXIT_CLOSED, "and end alike");
 
-int server_create(int worker_fd, enum confine_mode mode, enum log_level level, struct server **ret,
-	struct err *err)
+struct server {
+	struct server_role role;
+	int child_fd; /* signalfd of SIGCHLD */
+	/* Of workers, the brief ones' places come last; of fetchers all are alike. */
+	struct child {
+		pid_t pid; /* 0: free */
+		uid_t owner;
+	} children[SERVER_FETCHES_MAX];
+};
+_Static_assert(SERVER_FETCHES_MAX == 2 * SERVER_WORKERS_MAX, "one array for both roles");
+
+int server_create(const struct server_role *role, struct server **ret, struct err *err)
 {
 	struct server *s = calloc(1, sizeof(*s));
 	sigset_t set;
 
 	if (!s) {
-		fd_closep(&worker_fd);
+		fd_close_many((int[]){ role->program_fd, role->cache_fd }, 2);
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot make the job server");
 	}
-	s->worker_fd = worker_fd;
-	s->mode = mode;
-	s->level = level;
+	s->role = *role;
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
@@ -63,28 +68,32 @@ void server_destroy(struct server *s)
 {
 	if (!s)
 		return;
-	fd_closep(&s->worker_fd);
+	fd_closep(&s->role.program_fd);
+	fd_closep(&s->role.cache_fd);
 	fd_closep(&s->child_fd);
 	free(s);
 }
 
-/* In the child. All fds save 0 to 2 are close-on-exec; WORKER_FD is bangerd's socket until here. */
-static _Noreturn void become_worker(const struct server *s, int job_fd)
+/* In the child. All fds save 0 to 2 are close-on-exec; WORKER_FD is bangerd's socket until here,
+ * and FETCH_CACHE_FD the directory of all caches. */
+static _Noreturn void become_child(const struct server *s, int job_fd, int cache_fd)
 {
 	static const char *const modes[] = {
 		[CONFINE_OFF] = "off", [CONFINE_LOG] = "log", [CONFINE_KILL] = "kill"
 	};
-	char program[] = WORKER_PROGRAM, mode[8], level[4];
+	char program[64], mode[8], level[4];
 	char *argv[] = { program, mode, level, NULL };
-	static const char complaint[] = "banger-imaged: cannot execute " WORKER_PROGRAM "\n";
+	static const char complaint[] = "banger-imaged: cannot execute a job's program\n";
 	sigset_t none;
 
-	str_copy(mode, sizeof(mode), modes[s->mode]);
-	str_format(level, sizeof(level), "%d", (int)s->level);
+	str_copy(program, sizeof(program), s->role.program);
+	str_copy(mode, sizeof(mode), modes[s->role.mode]);
+	str_format(level, sizeof(level), "%d", (int)s->role.level);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(job_fd, WORKER_FD) == WORKER_FD)
-		execveat(s->worker_fd, "", argv, environ, AT_EMPTY_PATH);
+	if (dup2(job_fd, WORKER_FD) == WORKER_FD &&
+		(cache_fd < 0 || dup2(cache_fd, FETCH_CACHE_FD) == FETCH_CACHE_FD))
+		execveat(s->role.program_fd, "", argv, environ, AT_EMPTY_PATH);
 	if (write(STDERR_FILENO, complaint, sizeof(complaint) - 1) < 0)
 		_exit(126);
 	_exit(127);
@@ -100,47 +109,94 @@ static int check_job_socket(int fd, struct err *err)
 	return 0;
 }
 
-int on_job_start(struct server *s, struct imaged_job_start_in *in, struct imaged_job_start_out *out,
-	struct err *err)
+/* A child in the first free one of places [begin, end). */
+static int start_child(struct server *s, size_t begin, size_t end, int job_fd, int cache_fd,
+	struct child **ret, struct err *err)
 {
-	size_t slot = in->brief ? SERVER_WORKERS_MAX : 0, end = slot + SERVER_WORKERS_MAX;
+	size_t slot = begin;
 	pid_t pid;
 
-	if (check_job_socket(in->socket, err) < 0)
-		return -1;
-	while (slot < end && s->workers[slot])
+	while (slot < end && s->children[slot].pid)
 		slot++;
 	if (slot == end)
 		return err_set(err, ERR_busy,
-			"%d image jobs are running, which is the limit: try again later",
-			SERVER_WORKERS_MAX);
+			"%zu image jobs are running, which is the limit: try again later",
+			end - begin);
 	if (FAILPOINT(job_begin, err) < 0)
 		return -1;
 	pid = fork();
 	if (pid < 0)
-		return err_sys(err, ERR_operation_failed, errno, "cannot start a worker");
+		return err_sys(err, ERR_operation_failed, errno, "cannot start a job");
 	if (pid == 0)
-		become_worker(s, in->socket);
-	s->workers[slot] = pid;
+		become_child(s, job_fd, cache_fd);
+	s->children[slot] = (struct child){ .pid = pid };
 	if (FAILPOINT(job_started, err) < 0)
 		return -1;
-	log_debug("worker %d started", (int)pid);
-	out->pid = (uint32_t)pid;
+	log_debug("%s %d started", s->role.program, (int)pid);
+	*ret = &s->children[slot];
+	return 0;
+}
+
+int on_job_start(struct server *s, struct imaged_job_start_in *in, struct imaged_job_start_out *out,
+	struct err *err)
+{
+	size_t begin = in->brief ? SERVER_WORKERS_MAX : 0;
+	struct child *child;
+
+	if (s->role.cache_fd >= 0)
+		return err_set(err, ERR_protocol, "the fetchers' server has no workers");
+	if (check_job_socket(in->socket, err) < 0)
+		return -1;
+	if (start_child(s, begin, begin + SERVER_WORKERS_MAX, in->socket, -1, &child, err) < 0)
+		return -1;
+	out->pid = (uint32_t)child->pid;
+	return 0;
+}
+
+int on_fetch_start(struct server *s, struct imaged_fetch_start_in *in,
+	struct imaged_fetch_start_out *out, struct err *err)
+{
+	_cleanup_fd_ int cache = -1;
+	struct child *child;
+	size_t own = 0;
+	char name[16];
+
+	if (s->role.cache_fd < 0)
+		return err_set(err, ERR_protocol, "the workers' server has no fetchers");
+	if (check_job_socket(in->socket, err) < 0)
+		return -1;
+	for (size_t i = 0; i < SERVER_FETCHES_MAX; i++)
+		own += s->children[i].pid && s->children[i].owner == in->owner;
+	if (own >= SERVER_FETCHES_MAX / 2)
+		return err_set(err, ERR_busy, "you have %zu pulls running: try again later", own);
+	str_format(name, sizeof(name), "%u", (unsigned)in->owner);
+	if (mkdirat(s->role.cache_fd, name, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, errno == ENOSPC ? ERR_no_space : ERR_operation_failed, errno,
+			"cannot make a blob cache");
+	cache = fd_open_beneath(s->role.cache_fd, name, O_RDONLY | O_DIRECTORY, 0);
+	if (cache < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot open a blob cache");
+	if (start_child(s, 0, SERVER_FETCHES_MAX, in->socket, cache, &child, err) < 0)
+		return -1;
+	child->owner = in->owner;
+	out->pid = (uint32_t)child->pid;
 	return 0;
 }
 
 static void note_end(struct server *s, pid_t pid, int status)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(s->workers); i++)
-		if (s->workers[i] == pid)
-			s->workers[i] = 0;
+	const char *program = s->role.program;
+
+	for (size_t i = 0; i < ARRAY_SIZE(s->children); i++)
+		if (s->children[i].pid == pid)
+			s->children[i].pid = 0;
 	if (WIFSIGNALED(status))
-		log_warning("worker %d was killed by signal %d%s", (int)pid, WTERMSIG(status),
+		log_warning("%s %d was killed by signal %d%s", program, (int)pid, WTERMSIG(status),
 			WTERMSIG(status) == SIGSYS ? " (a forbidden system call)" : "");
 	else if (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != WORKER_EXIT_CLOSED)
-		log_warning("worker %d ended with status %d", (int)pid, WEXITSTATUS(status));
+		log_warning("%s %d ended with status %d", program, (int)pid, WEXITSTATUS(status));
 	else
-		log_debug("worker %d ended", (int)pid);
+		log_debug("%s %d ended", program, (int)pid);
 }
 
 static void reap(struct server *s)

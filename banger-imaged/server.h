@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The job server: one fresh worker process for each job_start (common/proto/imaged.tbl.h).
+ * The job server: one fresh process for each job (common/proto/imaged.tbl.h). It runs twice: one
+ * starts workers, which parse and have neither a network nor a file by name; the other starts
+ * banger-imaged-fetch, which has the network and its owner's blob cache, and parses what registries
+ * answer. A filter is inherited, so neither server has what the other's children need.
  *
  * A worker is a program of its own, banger-imaged-worker, executed by an fd that was opened before
  * the server confined itself. So the idle server maps none of the parsers' libraries, and each job
@@ -14,15 +17,22 @@
 #include "common/err.h"
 #include "common/log.h"
 
-#define SERVER_WORKERS_MAX 4 /* beside as many brief ones */
+#define SERVER_WORKERS_MAX 4 /* of each kind: brief and not */
+#define SERVER_FETCHES_MAX 8 /* half of them for one owner */
 
 struct server;
 
-/* Takes worker_fd (the worker program). `mode` and `level` are those of the workers too.
- * Blocks SIGCHLD. */
-int server_create(int worker_fd, enum confine_mode mode, enum log_level level, struct server **ret,
-	struct err *err);
-void server_destroy(struct server *s); /* NULL is allowed; workers live on */
+struct server_role {
+	const char *program; /* of its children, beside the server's own */
+	int program_fd;
+	int cache_fd;		/* the directory of all blob caches; -1: the workers' server */
+	enum confine_mode mode; /* of the children; as is `level` */
+	enum log_level level;
+};
+
+/* Takes the role's fds. Blocks SIGCHLD. */
+int server_create(const struct server_role *role, struct server **ret, struct err *err);
+void server_destroy(struct server *s); /* NULL is allowed; children live on */
 
 /* Serve bangerd on the SEQPACKET socket `fd` (taken) until it closes: 0 then, -1 when bangerd broke
  * the protocol. */

@@ -36,6 +36,7 @@ struct services {
 	const struct host *host;
 	struct loop *loop;
 	struct ipc *netd, *imaged;
+	struct ipc *fetch; /* banger-imaged's fetchers */
 	int state_fd; /* the state directory */
 	const char *socket_path;
 	int64_t started_ms; /* CLOCK_MONOTONIC */

@@ -115,6 +115,7 @@ int daemon_create(const struct settings *settings, struct helpers *helpers,
 		.host = &d->host,
 		.netd = helpers->netd.channel,
 		.imaged = helpers->imaged.channel,
+		.fetch = helpers->fetch.channel,
 		.state_fd = fds->state_fd,
 		.socket_path = fds->socket_path,
 		.started_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 };

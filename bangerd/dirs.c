@@ -76,6 +76,23 @@ int dirs_open_state(const char *path, uid_t uid, gid_t gid, int *ret_fd, struct 
 	return 0;
 }
 
+int dirs_open_caches(int state_fd, uid_t uid, gid_t gid, int *ret_fd, struct err *err)
+{
+	_cleanup_fd_ int fd = -1;
+	struct stat st;
+
+	if (mkdirat(state_fd, "cache", 0700) < 0 && errno != EEXIST)
+		return err_sys(err, ERR_operation_failed, errno, "cannot make the blob caches");
+	fd = fd_open_beneath(state_fd, "cache", O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot open the blob caches");
+	if (st.st_uid != uid && (fchown(fd, uid, gid) < 0 || fchmod(fd, 0700) < 0))
+		return err_sys(
+			err, ERR_operation_failed, errno, "cannot hand the blob caches over");
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
 int dirs_make_run(const char *path, gid_t gid, struct err *err)
 {
 	_cleanup_fd_ int fd = -1;

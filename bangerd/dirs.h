@@ -9,6 +9,10 @@
  * root's is taken over only when it is empty. *ret_fd is the directory, and holds the lock. */
 int dirs_open_state(const char *path, uid_t uid, gid_t gid, int *ret_fd, struct err *err);
 
+/* As root: the directory of all blob caches, below the state directory: the image user's, 0700,
+ * made when absent. */
+int dirs_open_caches(int state_fd, uid_t uid, gid_t gid, int *ret_fd, struct err *err);
+
 /* The run directory: root's, group `gid`, 1775: in it bangerd may make and remove its socket, and
  * nothing of netd's. */
 int dirs_make_run(const char *path, gid_t gid, struct err *err);

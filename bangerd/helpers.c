@@ -24,6 +24,7 @@
 #include "common/str.h"
 
 #define HELPER_FD 3
+#define CACHES_FD 4
 #define END_MS	  5000
 
 struct start {
@@ -32,12 +33,21 @@ struct start {
 	uid_t uid; /* 0: stay root */
 	gid_t gid;
 	int sock;
+	int caches; /* -1: none */
 };
+
+/* Away from the places that are given out, first. */
+static int keep_off(int *fd)
+{
+	*fd = fcntl(*fd, F_DUPFD_CLOEXEC, CACHES_FD + 1);
+	return *fd;
+}
 
 /* Between fork and exec. A process group of its own: a terminal's Ctrl-C is for bangerd, which
  * ends the helpers in its order. */
 static int become(const struct start *s, struct err *err)
 {
+	int sock = s->sock, caches = s->caches;
 	sigset_t none;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -45,9 +55,9 @@ static int become(const struct start *s, struct err *err)
 	if (null < 0 || setpgid(0, 0) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0 ||
 		dup2(null, 0) < 0 || dup2(null, 1) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot prepare it");
-	if (s->sock == HELPER_FD ? fd_set_cloexec(HELPER_FD, false) < 0
-				 : dup2(s->sock, HELPER_FD) < 0)
-		return err_sys(err, ERR_operation_failed, errno, "cannot hand it its socket");
+	if (keep_off(&sock) < 0 || (caches >= 0 && keep_off(&caches) < 0) ||
+		dup2(sock, HELPER_FD) < 0 || (caches >= 0 && dup2(caches, CACHES_FD) < 0))
+		return err_sys(err, ERR_operation_failed, errno, "cannot hand it its files");
 	if (s->uid != 0 && drop_to(s->uid, s->gid, err) < 0)
 		return -1;
 	execv(s->path, (char *const *)s->argv);
@@ -95,11 +105,14 @@ int helpers_start(const struct settings *settings, const char *config,
 	char netd[300], imaged[300], gid[16];
 	const char *netd_argv[] = { netd, "--config", config, "--group", gid, NULL };
 	const char *imaged_argv[] = { imaged, "--config", config, NULL };
-	struct start netd_start = { .path = netd, .argv = netd_argv };
+	const char *fetch_argv[] = { imaged, "--config", config, "--fetch", NULL };
+	struct start netd_start = { .path = netd, .argv = netd_argv, .caches = -1 };
 	struct start imaged_start = { .path = imaged,
 		.argv = imaged_argv,
 		.uid = users->image_uid,
-		.gid = users->image_gid };
+		.gid = users->image_gid,
+		.caches = -1 };
+	struct start fetch_start = imaged_start;
 
 	if (!str_format(netd, sizeof(netd), "%s/banger-netd", dir) ||
 		!str_format(imaged, sizeof(imaged), "%s/banger-imaged", dir) ||
@@ -107,7 +120,11 @@ int helpers_start(const struct settings *settings, const char *config,
 		return err_set(err, ERR_bad_request, "libexec_dir is too long");
 	if (start_with_channel(&ret->netd, &netd_start, &netd_protocol, err) < 0)
 		return -1;
-	return start_with_channel(&ret->imaged, &imaged_start, &imaged_protocol, err);
+	fetch_start.argv = fetch_argv;
+	fetch_start.caches = users->caches_fd;
+	if (start_with_channel(&ret->imaged, &imaged_start, &imaged_protocol, err) < 0)
+		return -1;
+	return start_with_channel(&ret->fetch, &fetch_start, &imaged_protocol, err);
 }
 
 /* How it ended, as far as is known within a second. */
@@ -151,7 +168,9 @@ static int watch(struct helper *h, struct loop *loop, struct err *err)
 int helpers_watch(struct helpers *h, struct loop *loop, struct err *err)
 {
 	watched_by = loop;
-	return watch(&h->netd, loop, err) < 0 || watch(&h->imaged, loop, err) < 0 ? -1 : 0;
+	if (watch(&h->netd, loop, err) < 0 || watch(&h->imaged, loop, err) < 0)
+		return -1;
+	return watch(&h->fetch, loop, err);
 }
 
 static void end(struct helper *h)
@@ -172,6 +191,7 @@ static void end(struct helper *h)
 
 void helpers_end(struct helpers *h)
 {
+	end(&h->fetch);
 	end(&h->imaged);
 	end(&h->netd);
 }

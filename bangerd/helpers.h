@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The two helper processes: started as root, watched, and ended by closing their sockets. */
+/* The helper processes: started as root, watched, and ended by closing their sockets. */
 #include <sys/types.h>
 
 #include "common/err.h"
@@ -16,24 +16,26 @@ struct helper {
 };
 
 struct helpers {
-	struct helper netd, imaged;
+	struct helper netd, imaged, fetch;
 };
-#define HELPERS_INIT                              \
-	{                                         \
-		{ "banger-netd", -1, NULL },      \
-		{                                 \
-			"banger-imaged", -1, NULL \
-		}                                 \
+#define HELPERS_INIT                                                        \
+	{                                                                   \
+		{ "banger-netd", -1, NULL }, { "banger-imaged", -1, NULL }, \
+		{                                                           \
+			"banger-imaged (its fetchers)", -1, NULL            \
+		}                                                           \
 	}
 
 struct helpers_users {
 	uid_t image_uid;
 	gid_t image_gid;
 	gid_t banger_gid;
+	int caches_fd; /* the fetchers' alone; stays the caller's */
 };
 
-/* Make the socket pairs, and start the helpers on fd 3: netd as root, imaged as the image user. A
- * helper's own failure shows when it is asked something. As root, before any thread. */
+/* Make the socket pairs, and start the helpers on fd 3: netd as root, imaged as the image user,
+ * once for workers and once for fetchers (these with the blob caches on fd 4). A helper's own
+ * failure shows when it is asked something. As root, before any thread. */
 int helpers_start(const struct settings *settings, const char *config,
 	const struct helpers_users *users, struct helpers *ret, struct err *err);
 

@@ -51,6 +51,7 @@ static int find_user(const char *name, struct user *ret, struct err *err)
 static int begin(const struct settings *s, const char *config, struct helpers *helpers,
 	struct daemon_fds *ret, struct err *err)
 {
+	_cleanup_fd_ int caches = -1;
 	struct user user, image;
 	struct helpers_users users;
 
@@ -64,12 +65,14 @@ static int begin(const struct settings *s, const char *config, struct helpers *h
 		return err_set(err, ERR_operation_failed,
 			"[daemon] user and image_user must be two users");
 	if (dirs_open_state(s->paths_state_dir.s, user.uid, user.gid, &ret->state_fd, err) < 0 ||
+		dirs_open_caches(ret->state_fd, image.uid, image.gid, &caches, err) < 0 ||
 		dirs_make_run(s->paths_run_dir.s, user.gid, err) < 0 ||
 		dirs_listen(ret->socket_path, user.uid, user.gid, &ret->listen_fd, err) < 0)
 		return -1;
-	users = (struct helpers_users){
-		.image_uid = image.uid, .image_gid = image.gid, .banger_gid = user.gid
-	};
+	users = (struct helpers_users){ .image_uid = image.uid,
+		.image_gid = image.gid,
+		.banger_gid = user.gid,
+		.caches_fd = caches };
 	if (helpers_start(s, config, &users, helpers, err) < 0)
 		return -1;
 	return drop_to(user.uid, user.gid, err);

@@ -1,5 +1,6 @@
 /*
- * bangerd → banger-imaged (the job server). The same form as netd.tbl.h.
+ * bangerd → banger-imaged (a job server: one of workers, one of fetchers). The same form as
+ * netd.tbl.h.
  */
 #ifndef MSG
 #define MSG(name, state)
@@ -21,6 +22,15 @@ IN(fd, socket)
 IN(boolean, brief)
 OUT(u32, pid)
 END(job_start)
+
+/* Fork a fresh banger-imaged-fetch that serves `fetch` messages (fetch.tbl.h) on the socket until it
+ * closes, with the blob cache of `owner`, which is made when it is missing. Of the fetchers' server
+ * alone, which has no workers. */
+MSG(fetch_start, any)
+IN(fd, socket)
+IN(uid, owner)
+OUT(u32, pid)
+END(fetch_start)
 
 #undef MSG
 #undef IN
