@@ -125,6 +125,19 @@ int blobs_sync(const struct blobs *b, struct err *err)
 	return 0;
 }
 
+int blobs_link(const struct blobs *b, const vm_id *from, const vm_id *to, const char *suffix,
+	struct err *err)
+{
+	char old[64], new[64];
+
+	final_name(old, from, suffix);
+	final_name(new, to, suffix);
+	if (linkat(b->dirfd, old, b->dirfd, new, 0) < 0)
+		return err_sys(err, errno == ENOSPC ? ERR_no_space : ERR_operation_failed, errno,
+			"cannot give %s a second name", old);
+	return 0;
+}
+
 int blobs_open_file(
 	const struct blobs *b, const vm_id *id, const char *suffix, int *ret_fd, struct err *err)
 {

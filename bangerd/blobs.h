@@ -46,6 +46,10 @@ void blob_end(struct blob *b);
 /* Make names that were given or taken away last. */
 int blobs_sync(const struct blobs *b, struct err *err);
 
+/* A finished file under a second id. */
+int blobs_link(const struct blobs *b, const vm_id *from, const vm_id *to, const char *suffix,
+	struct err *err);
+
 int blobs_open_file(
 	const struct blobs *b, const vm_id *id, const char *suffix, int *ret_fd, struct err *err);
 /* No file is success. */

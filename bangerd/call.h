@@ -25,6 +25,7 @@ struct operations;
 struct operation;
 struct images;
 struct kernels;
+struct pulls;
 struct vms;
 struct loop;
 struct ipc;
@@ -37,13 +38,14 @@ struct services {
 	struct loop *loop;
 	struct ipc *netd, *imaged;
 	struct ipc *fetch; /* banger-imaged's fetchers */
-	int state_fd; /* the state directory */
+	int state_fd;	   /* the state directory */
 	const char *socket_path;
 	int64_t started_ms; /* CLOCK_MONOTONIC */
 	struct store *store;
 	struct work *work;
 	struct operations *operations;
 	struct images *images;
+	struct pulls *pulls;
 	struct kernels *kernels;
 	struct vms *vms;
 };

@@ -17,6 +17,7 @@
 #include "bangerd/kernels.h"
 #include "bangerd/loop.h"
 #include "bangerd/operations.h"
+#include "bangerd/pulls.h"
 #include "bangerd/rpc.h"
 #include "bangerd/store.h"
 #include "bangerd/vm_duty.h"
@@ -90,6 +91,7 @@ static int create_all(struct daemon *d, struct helpers *helpers, int listen_fd, 
 		open_store(s, err) < 0 ||
 		images_create(settings, s->store, s->imaged, s->state_fd, &s->images, err) < 0 ||
 		kernels_create(settings, s->store, s->imaged, s->state_fd, &s->kernels, err) < 0 ||
+		pulls_create(&s->pulls, err) < 0 ||
 		operations_create(s->loop, &s->operations, err) < 0 ||
 		work_create(s->loop, (unsigned)settings->daemon_workers, &s->work, err) < 0)
 		return -1;
@@ -179,6 +181,7 @@ void daemon_destroy(struct daemon *d)
 	vms_destroy(s->vms);
 	operations_destroy(s->operations);
 	kernels_destroy(s->kernels);
+	pulls_destroy(s->pulls);
 	images_destroy(s->images);
 	store_close(s->store);
 	loop_destroy(s->loop);

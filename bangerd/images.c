@@ -10,6 +10,7 @@
 #include "bangerd/blobs.h"
 #include "bangerd/call.h"
 #include "bangerd/imaged_job.h"
+#include "bangerd/images_impl.h"
 #include "bangerd/refs.h"
 #include "bangerd/saga.h"
 #include "bangerd/store_users.h"
@@ -17,15 +18,6 @@
 #include "common/log.h"
 #include "common/settings.h"
 #include "common/str.h"
-
-#define SUFFIX "ext4"
-
-struct images {
-	const struct settings *settings;
-	struct store *store;
-	struct ipc *imaged;
-	struct blobs blobs;
-};
 
 static int has_row(void *ctx, const vm_id *id, struct err *err)
 {
@@ -104,7 +96,7 @@ int images_find(
 
 int images_open(struct images *im, const vm_id *id, int *ret_fd, struct err *err)
 {
-	return blobs_open_file(&im->blobs, id, SUFFIX, ret_fd, err);
+	return blobs_open_file(&im->blobs, id, IMAGES_SUFFIX, ret_fd, err);
 }
 
 /* ---- deleting ---- */
@@ -141,7 +133,7 @@ int images_delete(struct images *im, struct call *call, const char *ref, struct 
 	if (delete_row(im, call->uid, &row, err) < 0 || store_tx_commit(&tx, err) < 0)
 		return -1;
 	/* The row decides. A file that stays in a crash here goes at the next start. */
-	if (blobs_remove(&im->blobs, &row.id, SUFFIX, err) < 0)
+	if (blobs_remove(&im->blobs, &row.id, IMAGES_SUFFIX, err) < 0)
 		return -1;
 	log_info("image %s '%s' deleted", row.id.s, row.name.s);
 	return 0;
@@ -149,36 +141,30 @@ int images_delete(struct images *im, struct call *call, const char *ref, struct 
 
 /* ---- importing ---- */
 
-struct find_own {
-	uid_t uid;
-	const char *name;
-	vm_id id;
-	bool found;
-};
-
 static int match_own(void *ctx, struct image_row *r, struct err *err)
 {
-	struct find_own *f = ctx;
+	struct images_own *f = ctx;
 
 	if (r->owner == f->uid && str_eq(r->name.s, f->name)) {
 		f->id = r->id;
+		f->reference = r->reference;
 		f->found = true;
 	}
 	return 0;
 }
 
-static int find_own(struct images *im, enum store_side side, uid_t uid, const char *name,
-	struct find_own *ret, struct err *err)
+int images_find_own(struct images *im, enum store_side side, uid_t uid, const char *name,
+	struct images_own *ret, struct err *err)
 {
-	*ret = (struct find_own){ .uid = uid, .name = name };
+	*ret = (struct images_own){ .uid = uid, .name = name };
 	return store_image_list(im->store, side, uid, match_own, ret, err);
 }
 
 static int check_name(struct images *im, uid_t uid, const char *name, bool replace, struct err *err)
 {
-	struct find_own own;
+	struct images_own own;
 
-	if (find_own(im, STORE_READ, uid, name, &own, err) < 0)
+	if (images_find_own(im, STORE_READ, uid, name, &own, err) < 0)
 		return -1;
 	if (own.found && !replace)
 		return err_set(err, ERR_already_exists,
@@ -249,16 +235,16 @@ static int run_job(struct images *im, struct call *call, struct rpc_image_import
 
 /* Inside a transaction: the caller's image of that name makes place. When VMs use it, it stays,
  * under its id alone; else it goes, and *ret_gone says so. */
-static int make_place(
-	struct images *im, const struct image_row *row, struct find_own *ret_gone, struct err *err)
+static int make_place(struct images *im, const struct image_row *row, struct images_own *ret_gone,
+	struct err *err)
 {
-	struct find_own own;
+	struct images_own own;
 	char buf[64];
 	strv users;
 	ref_name id_name;
 
 	ret_gone->found = false;
-	if (find_own(im, STORE_WRITE, row->owner, row->name.s, &own, err) < 0)
+	if (images_find_own(im, STORE_WRITE, row->owner, row->name.s, &own, err) < 0)
 		return -1;
 	if (!own.found)
 		return 0;
@@ -274,10 +260,10 @@ static int make_place(
 	return store_image_rename(im->store, &own.id, &id_name, err);
 }
 
-static int commit_row(struct images *im, const struct image_row *row, bool replace, struct err *err)
+int images_commit_row(struct images *im, const struct image_row *row, bool replace, struct err *err)
 {
 	_cleanup_(store_tx_end) struct store *tx = NULL;
-	struct find_own gone = { 0 };
+	struct images_own gone = { 0 };
 	struct err ignored = ERR_INIT;
 
 	if (store_begin(im->store, err) < 0)
@@ -287,7 +273,7 @@ static int commit_row(struct images *im, const struct image_row *row, bool repla
 		return -1;
 	if (store_image_insert(im->store, row, err) < 0 || store_tx_commit(&tx, err) < 0)
 		return -1;
-	if (gone.found && blobs_remove(&im->blobs, &gone.id, SUFFIX, &ignored) < 0)
+	if (gone.found && blobs_remove(&im->blobs, &gone.id, IMAGES_SUFFIX, &ignored) < 0)
 		log_warning("%s", ignored.msg);
 	return 0;
 }
@@ -297,6 +283,7 @@ struct import {
 	struct images *im;
 	struct call *call;
 	struct rpc_image_import_in *in;
+	const struct images_origin *origin; /* NULL: not of a registry */
 	struct blob target;
 	struct image_row row;
 };
@@ -312,13 +299,28 @@ static int do_check(void *ctx, struct err *err)
 	return check_space(i->im, i->in->source, err);
 }
 
+/* The worker proved every blob by the digest that names it; the first of them is the fetcher's
+ * word. */
+static int check_origin(const struct images_origin *o, struct image_row *row, struct err *err)
+{
+	if (!str_eq(row->digest.s, o->digest->s))
+		return err_set(err, ERR_operation_failed,
+			"the fetcher served the image %s in the place of %s", row->digest.s,
+			o->digest->s);
+	if (!text_parse(o->reference, &row->reference))
+		return err_set(err, ERR_operation_failed, "a reference is too long");
+	return 0;
+}
+
 static int do_flatten(void *ctx, struct err *err)
 {
 	struct import *i = ctx;
 
-	if (blob_begin(&i->im->blobs, i->call->op, SUFFIX, &i->target, err) < 0)
+	if (blob_begin(&i->im->blobs, i->call->op, IMAGES_SUFFIX, &i->target, err) < 0)
 		return -1;
-	return run_job(i->im, i->call, i->in, i->target.fd, &i->row, err);
+	if (run_job(i->im, i->call, i->in, i->target.fd, &i->row, err) < 0)
+		return -1;
+	return i->origin ? check_origin(i->origin, &i->row, err) : 0;
 }
 
 static void undo_flatten(void *ctx)
@@ -333,7 +335,7 @@ static int do_publish(void *ctx, struct err *err)
 	struct import *i = ctx;
 
 	call_progress(i->call, "store", 0, 0, 0, 0);
-	if (blob_publish(&i->target, &i->row.id, SUFFIX, err) < 0)
+	if (blob_publish(&i->target, &i->row.id, IMAGES_SUFFIX, err) < 0)
 		return -1;
 	return blobs_sync(&i->im->blobs, err);
 }
@@ -343,7 +345,7 @@ static void undo_publish(void *ctx)
 	struct import *i = ctx;
 	struct err err = ERR_INIT;
 
-	if (blobs_remove(&i->im->blobs, &i->row.id, SUFFIX, &err) < 0)
+	if (blobs_remove(&i->im->blobs, &i->row.id, IMAGES_SUFFIX, &err) < 0)
 		log_warning("%s", err.msg);
 }
 
@@ -352,7 +354,7 @@ static int do_row(void *ctx, struct err *err)
 	struct import *i = ctx;
 
 	i->row.created_at = time(NULL);
-	return commit_row(i->im, &i->row, i->in->replace, err);
+	return images_commit_row(i->im, &i->row, i->in->replace, err);
 }
 
 static const struct saga_step import_steps[] = {
@@ -364,11 +366,12 @@ static const struct saga_step import_steps[] = {
 static const struct saga import_saga = SAGA("image.import", import_steps);
 
 int images_import(struct images *im, struct call *call, struct rpc_image_import_in *in,
-	struct image_row *ret, struct err *err)
+	const struct images_origin *origin, struct image_row *ret, struct err *err)
 {
 	struct import i = { .im = im,
 		.call = call,
 		.in = in,
+		.origin = origin,
 		.target = BLOB_INIT,
 		.row = { .id = vm_id_random(), .owner = call->uid } };
 	int r = saga_run(&import_saga, &i, call->cancel_fd, NULL, err);

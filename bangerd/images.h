@@ -32,7 +32,38 @@ int images_find(
  * without one the fd still is good after a deletion. */
 int images_open(struct images *im, const vm_id *id, int *ret_fd, struct err *err);
 
-/* The requests: see rpc.tbl.h. */
+/* Of an image in a registry. */
+struct images_origin {
+	const char *reference; /* canonical */
+	const digest *digest;  /* of its manifest */
+};
+
+/* The requests: see rpc.tbl.h. With an origin (NULL: none) the image must be that one. */
 int images_import(struct images *im, struct call *call, struct rpc_image_import_in *in,
-	struct image_row *ret, struct err *err);
+	const struct images_origin *origin, struct image_row *ret, struct err *err);
 int images_delete(struct images *im, struct call *call, const char *ref, struct err *err);
+
+/* ---- pulled ones (images_pulled.c) ---- */
+
+/* The image that is to be used for a reference without asking a registry: of exactly this name, or
+ * pulled by this canonical reference; the caller's own before root's, a newer before an older. 1,
+ * 0 when there is none, or -1. The row is the caller's to finish, here and below. */
+int images_find_reference(struct images *im, uid_t uid, const char *name, const char *canonical,
+	struct image_row *ret, struct err *err);
+
+/* An image of this digest; one of this name before others, the caller's own before root's. */
+int images_find_digest(struct images *im, uid_t uid, const digest *d, const ref_name *name,
+	struct image_row *ret, struct err *err);
+
+/* May a pull make an image of this name? An older one of the same reference makes place; another
+ * one only when it is said (`replace`). Space is looked at, too. */
+int images_check_pull(struct images *im, uid_t uid, const ref_name *name,
+	const struct images_origin *origin, bool replace, struct err *err);
+
+/* `have` once more, for `owner`, under another name (in the place of what had it): the same file,
+ * which never changes, so it takes no space. `origin` may be NULL: as `have` has it. */
+int images_alias(struct images *im, uid_t owner, const struct image_row *have, const ref_name *name,
+	const struct images_origin *origin, struct image_row *ret, struct err *err);
+
+/* Fails with no_space when less than is to stay free would be left after `need` bytes more. */
+int images_check_space(struct images *im, uint64_t need, struct err *err);

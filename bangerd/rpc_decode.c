@@ -244,6 +244,8 @@ static bool get_enum(enum rpc_type type, struct json_object *o, void *dst)
 		return vmm_kind_from_name(s, dst);
 	if (type == RPC_guest_mode)
 		return guest_mode_from_name(s, dst);
+	if (type == RPC_pull_policy)
+		return pull_policy_from_name(s, dst);
 	return image_kind_from_name(s, dst);
 }
 
@@ -308,6 +310,7 @@ static bool get_value(enum rpc_type type, struct json_object *o, void *dst)
 	case RPC_vmm_kind:
 	case RPC_guest_mode:
 	case RPC_image_kind:
+	case RPC_pull_policy:
 		return get_enum(type, o, dst);
 	case RPC_fd:
 	case RPC_fd_opt:
@@ -357,6 +360,8 @@ static const char *expected(enum rpc_type type)
 		return "auto, command or idle";
 	case RPC_image_kind:
 		return "auto, oci_layout, oci_archive, docker_archive or rootfs";
+	case RPC_pull_policy:
+		return "always, missing or never";
 	case RPC_fd:
 	case RPC_fd_opt:
 	case RPC__type_count:

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* image.import, list, show and delete. */
+/* image.import, pull, reference, cache.prune, list, show and delete. */
 #include "bangerd/call.h"
+#include "bangerd/fetch_job.h"
+#include "bangerd/image_pull.h"
 #include "bangerd/images.h"
+#include "bangerd/registries.h"
 #include "bangerd/reply.h"
+#include "common/ipc.h"
+#include "common/proto_fetch.h"
+#include "common/settings.h"
 #include "common/str.h"
 
 /* The members of image.list. */
@@ -36,7 +42,7 @@ int rpc_image_import(struct call *call, struct rpc_image_import_in *in,
 	_cleanup_(image_row_finish) struct image_row row = { 0 };
 	struct reply image;
 
-	if (images_import(call->services->images, call, in, &row, err) < 0)
+	if (images_import(call->services->images, call, in, NULL, &row, err) < 0)
 		return -1;
 	describe(&image, &row);
 	return answer(&image, ret_result, err);
@@ -90,6 +96,71 @@ int rpc_image_show(struct call *call, struct rpc_image_show_in *in, struct json_
 	reply_strv(&image, "exposed_ports", &row.exposed_ports);
 	reply_strv(&image, "used_by", &users);
 	return answer(&image, ret_result, err);
+}
+
+int rpc_image_pull(struct call *call, struct rpc_image_pull_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	_cleanup_(image_row_finish) struct image_row row = { 0 };
+	struct reply image, r;
+	bool pulled;
+
+	if (image_pull(call, in, &row, &pulled, err) < 0)
+		return -1;
+	describe(&image, &row);
+	reply_begin(&r);
+	reply_object(&r, "image", reply_take(&image));
+	reply_bool(&r, "pulled", pulled);
+	return reply_end(&r, ret_result, err);
+}
+
+int rpc_image_reference(struct call *call, struct rpc_image_reference_in *in,
+	struct json_object **ret_result, struct err *err)
+{
+	struct registry_endpoint endpoints[REGISTRIES_ENDPOINTS];
+	_cleanup_registries_ struct registries *registries = NULL;
+	char canonical[REFERENCE_MAX + 1];
+	struct reference reference;
+	struct reply hosts, r;
+	size_t n;
+
+	if (registries_load(call->services->settings->image_registries.s, &registries, err) < 0 ||
+		registries_resolve(registries, in->reference, &reference, err) < 0)
+		return -1;
+	n = registries_endpoints(registries, reference.registry, endpoints);
+	reply_begin_array(&hosts);
+	for (size_t i = 0; i < n; i++)
+		reply_string(&hosts, NULL, endpoints[i].host);
+	reply_begin(&r);
+	reply_string(&r, "reference", reference_format(&reference, canonical));
+	reply_object(&r, "hosts", reply_take(&hosts));
+	return reply_end(&r, ret_result, err);
+}
+
+int rpc_image_cache_prune(struct call *call, struct rpc_image_cache_prune_in *in,
+	struct json_object **ret_result, struct err *err)
+{
+	const struct fetch_cache_prune_in ask = { .dry_run = in->dry_run };
+	struct fetch_cache_prune_out freed;
+	struct ipc *fetcher = NULL;
+	char dir[300];
+	struct reply r;
+	int failed;
+
+	if (fetch_job_begin(call, &fetcher, err) < 0)
+		return -1;
+	failed = fetch_cache_prune(fetcher, &ask, &freed, err);
+	ipc_close(fetcher);
+	if (failed < 0)
+		return -1;
+	str_format(dir, sizeof(dir), "%s/cache/%u", call->services->settings->paths_state_dir.s,
+		(unsigned)call->uid);
+	reply_begin(&r);
+	reply_int(&r, "bytes_freed", (int64_t)freed.bytes);
+	reply_int(&r, "blobs_freed", (int64_t)freed.blobs);
+	reply_bool(&r, "dry_run", in->dry_run);
+	reply_string(&r, "cache_dir", dir);
+	return reply_end(&r, ret_result, err);
 }
 
 int rpc_image_delete(struct call *call, struct rpc_image_delete_in *in,

@@ -56,6 +56,7 @@
 #define CT_limits	enum limits
 #define CT_job_stage	enum job_stage
 #define CT_image_kind	enum image_kind
+#define CT_pull_policy	enum pull_policy
 #define CT_guest_mode	enum guest_mode
 #define CT_main_state	enum main_state
 #define CT_exit_kind	enum exit_kind

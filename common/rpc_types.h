@@ -38,6 +38,7 @@
 #define RT_vmm_kind   enum vmm_kind
 #define RT_guest_mode enum guest_mode
 #define RT_image_kind enum image_kind
+#define RT_pull_policy enum pull_policy
 #define RT_fd	      int
 #define RT_fd_opt     int
 
@@ -60,6 +61,7 @@ enum rpc_type {
 	RPC_vmm_kind,
 	RPC_guest_mode,
 	RPC_image_kind,
+	RPC_pull_policy,
 	RPC_fd,
 	RPC_fd_opt,
 	RPC__type_count

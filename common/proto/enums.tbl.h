@@ -80,6 +80,14 @@ VAL(image_kind, docker_archive)
 VAL(image_kind, rootfs)
 END_ENUM(image_kind)
 
+/* Whether a registry is asked: always (what the reference means there now), only when there is no
+ * such image yet, or never. */
+ENUM(pull_policy)
+VAL(pull_policy, always)
+VAL(pull_policy, missing)
+VAL(pull_policy, never)
+END_ENUM(pull_policy)
+
 /* Who is process 1's workload in the guest: the image's own init when it has one (else as
  * `command`), always the given argv, or nothing but the agent. */
 ENUM(guest_mode)

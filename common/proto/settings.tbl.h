@@ -39,6 +39,7 @@ SETTING(image, disk, disk_kind, "auto", "what new VMs' disks are: dm (copy-on-wr
 SETTING(image, system_overlay_size, size, "8G", "least size of a VM's root disk")
 SETTING(image, work_size, quantity, "0", "size of the work disk of a VM that does not say; 0: none")
 SETTING(image, verify_diff_ids, boolean, "yes", "check the digest of uncompressed layers too")
+SETTING(image, registries, path, "/etc/banger/registries.conf", "mirrors, short names and TLS settings of registries, see registries.conf(5)")
 SETTING(image, min_free, size, "512M", "free space that imports and disks leave on the host")
 
 #undef SETTING

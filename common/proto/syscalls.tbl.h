@@ -162,6 +162,8 @@ CALL(connect)
 CALL(sendto)
 CALL(shutdown)
 CALL(memfd_create)
+/* An image under a second name. */
+CALL(linkat)
 CALL(sysinfo)
 CALL(getuid)
 CALL(geteuid)

@@ -91,6 +91,7 @@ static void check_param(const struct rpc_param *p, const void *at)
 	case RPC_vmm_kind:
 	case RPC_guest_mode:
 	case RPC_image_kind:
+	case RPC_pull_policy:
 	case RPC__type_count:
 		break;
 	}

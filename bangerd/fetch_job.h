@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* One job of banger-imaged-fetch: a process of its own, on a socket of its own, with its owner's
+ * blob cache. */
+#include <sys/types.h>
+
+#include "common/err.h"
+
+struct call;
+struct ipc;
+
+/* Have it started for the caller; when as many run as may, wait until one ends, or call->cancel_fd
+ * is readable. The channel speaks `fetch`; the job ends with it. */
+int fetch_job_begin(struct call *call, struct ipc **ret, struct err *err);
