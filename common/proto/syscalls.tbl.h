@@ -213,7 +213,13 @@ USE(file_names)
 USE(worker_own)
 USE(imaged_own)
 USE(fetch_own)
+USE(fetch_server_own)
 END_PROFILE(fetch_server)
+
+/* A fetcher leaves itself some files of those that its server has. */
+GROUP(fetch_server_own)
+CALL(landlock_add_rule)
+END_GROUP(fetch_server_own)
 
 /* What a registry is spoken with: a cache, the network. */
 PROFILE(fetch)
