@@ -20,27 +20,27 @@
 #include "common/enums.h"
 #include "common/types.h"
 
-#define RT_string     const char *
-#define RT_vm_ref     const char *
-#define RT_vm_name    const char *
-#define RT_object_ref const char *
-#define RT_ref_name   const char *
-#define RT_operation  const char *
-#define RT_boolean    bool
-#define RT_vcpus      uint8_t
-#define RT_mib	      uint32_t
-#define RT_size	      uint64_t
-#define RT_count      uint32_t
-#define RT_signo      uint8_t
-#define RT_argv	      strv
-#define RT_env	      strv
-#define RT_accel      enum accel
-#define RT_vmm_kind   enum vmm_kind
-#define RT_guest_mode enum guest_mode
-#define RT_image_kind enum image_kind
+#define RT_string      const char *
+#define RT_vm_ref      const char *
+#define RT_vm_name     const char *
+#define RT_object_ref  const char *
+#define RT_ref_name    const char *
+#define RT_operation   const char *
+#define RT_boolean     bool
+#define RT_vcpus       uint8_t
+#define RT_mib	       uint32_t
+#define RT_size	       uint64_t
+#define RT_count       uint32_t
+#define RT_signo       uint8_t
+#define RT_argv	       strv
+#define RT_env	       strv
+#define RT_accel       enum accel
+#define RT_vmm_kind    enum vmm_kind
+#define RT_guest_mode  enum guest_mode
+#define RT_image_kind  enum image_kind
 #define RT_pull_policy enum pull_policy
-#define RT_fd	      int
-#define RT_fd_opt     int
+#define RT_fd	       int
+#define RT_fd_opt      int
 
 enum rpc_type {
 	RPC_string,

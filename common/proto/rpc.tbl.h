@@ -195,7 +195,7 @@ RESULT(object, image, "as in image.list")
 END(image_import)
 
 METHOD(image_pull, "image.pull", long, any, "Make an image of one in a registry; `progress` notifications on the way: `fetch LAYER` for each, the others as of image.import. The same asked for twice at once is done once")
-PARAM(string, reference, required, "[registry[:port]/]path[:tag][@digest], or a short name of registries.conf")
+PARAM(string, reference, required, "as in [registry[:port]/]path[:tag][@digest], or a short name of registries.conf")
 PARAM(ref_name, name, optional, "name of the image; the reference as it was given when absent")
 PARAM(pull_policy, policy, optional, "always (the default), missing or never")
 PARAM(boolean, replace, optional, "put it in the place of the caller's image of that name, even if that is no older one of the same reference")
