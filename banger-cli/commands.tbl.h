@@ -259,6 +259,11 @@ COMMAND(daemon_status, daemon, "status", "", "Show what the daemon is and what t
 USE(output, output)
 END(daemon_status)
 
+COMMAND(doctor, top, "doctor", "", "Look whether the host has all that banger needs, and say what to do")
+USE(output, output)
+NOTE("Each check passes, warns or fails; the exit status is 1 when one fails. Nothing is changed. Without the daemon, that fails, and the others say what the caller can see. The checks are listed below.")
+END(doctor)
+
 COMMAND(version, top, "version", "", "Print the version of this program")
 END(version)
 

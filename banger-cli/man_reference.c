@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "banger-cli/commands.h"
+#include "banger-cli/doctor.h"
 #include "banger-cli/help.h"
 #include "common/fd.h"
 #include "common/str.h"
@@ -95,6 +96,15 @@ static void write_command(FILE *out, const struct command *c)
 			fprintf(out, "```\n%s\n```\n\n", defs[i].doc);
 }
 
+static void write_check(FILE *out, const struct check *c)
+{
+	fprintf(out, "*%s*\n\t", c->name);
+	plain(out, c->what);
+	fputs(". If not: ", out);
+	plain(out, c->fix);
+	fputs(".\n\n", out);
+}
+
 static void write_reference(FILE *out)
 {
 	struct def defs[DEFS_MAX];
@@ -108,6 +118,9 @@ static void write_reference(FILE *out)
 		for (size_t i = 0; i < COMMAND__count; i++)
 			if (commands[i].group == g)
 				write_command(out, &commands[i]);
+	fputs("# CHECKS OF BANGER DOCTOR\n\n", out);
+	for (size_t i = 0; i < CHECK__count; i++)
+		write_check(out, &checks[i]);
 }
 
 static char *read_file(const char *path)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "banger-netd/forward_drop.h"
 #include "banger-netd/forwarding.h"
 #include "banger-netd/netd.h"
 #include "banger-netd/nft_text.h"
@@ -69,4 +70,15 @@ int netd_firewall_remove(
 void netd_firewall_close(struct netd *n)
 {
 	forget(n);
+}
+
+int on_forward_status(struct netd *n, struct netd_forward_status_in *in,
+	struct netd_forward_status_out *out, struct err *err)
+{
+	const char *chains;
+
+	if (nft_list_chains(n->nft, &chains, err) < 0)
+		return -1;
+	out->dropped = forward_drop_find(chains, out->by.s, sizeof(out->by.s));
+	return 0;
 }

@@ -35,18 +35,36 @@ void nft_close(struct nft *n)
 	free(n);
 }
 
+/* The first line of what went wrong. */
+static const char *reason(struct nft *n, char *dst, size_t cap)
+{
+	const char *s = nft_ctx_get_error_buffer(n->ctx);
+
+	s = s && *s ? s : "no reason given";
+	str_format(dst, cap, "%.*s",
+		(int)strnlen(s, strcspn(s, "\n") < 190 ? strcspn(s, "\n") : 190), s);
+	str_sanitize(dst);
+	return dst;
+}
+
 int nft_apply(struct nft *n, const char *text, struct err *err)
 {
 	char first[200];
-	const char *s;
 
 	if (nft_run_cmd_from_buffer(n->ctx, text) == 0)
 		return 0;
-	s = nft_ctx_get_error_buffer(n->ctx);
-	s = s && *s ? s : "no reason given";
-	str_format(first, sizeof(first), "%.*s",
-		(int)strnlen(s, strcspn(s, "\n") < 190 ? strcspn(s, "\n") : 190), s);
-	str_sanitize(first);
 	return err_set(err, ERR_operation_failed,
-		"cannot change the firewall (is the kernel module 'nf_tables' there?): %s", first);
+		"cannot change the firewall (is the kernel module 'nf_tables' there?): %s",
+		reason(n, first, sizeof(first)));
+}
+
+int nft_list_chains(struct nft *n, const char **ret, struct err *err)
+{
+	char first[200];
+
+	if (nft_run_cmd_from_buffer(n->ctx, "list chains ip") != 0)
+		return err_set(err, ERR_operation_failed, "cannot list the firewall's chains: %s",
+			reason(n, first, sizeof(first)));
+	*ret = nft_ctx_get_output_buffer(n->ctx);
+	return 0;
 }

@@ -8,6 +8,7 @@
 #include "bangerd/host.h"
 #include "bangerd/loop.h"
 #include "bangerd/reply.h"
+#include "bangerd/room.h"
 #include "bangerd/vms.h"
 #include "common/log.h"
 #include "common/settings.h"
@@ -90,5 +91,23 @@ int rpc_daemon_status(struct call *call, struct rpc_daemon_status_in *in,
 	reply_string(&r, "socket", s->socket_path);
 	reply_string(&r, "state_dir", s->settings->paths_state_dir.s);
 	vms_describe_space(s->vms, &r);
+	return reply_end(&r, ret_result, err);
+}
+
+int rpc_daemon_examine(struct call *call, struct rpc_daemon_examine_in *in,
+	struct json_object **ret_result, struct err *err)
+{
+	const struct services *s = call->services;
+	const struct netd_forward_status_in forward_in;
+	struct netd_forward_status_out forward;
+	struct room room;
+	struct reply r;
+
+	if (netd_forward_status(s->netd, &forward_in, &forward, err) < 0 ||
+		room_look(s->state_fd, &room, err) < 0)
+		return -1;
+	reply_begin(&r);
+	reply_string(&r, "forward_dropped_by", forward.dropped ? forward.by.s : NULL);
+	reply_int(&r, "state_free", (int64_t)room.free);
 	return reply_end(&r, ret_result, err);
 }

@@ -39,6 +39,14 @@ OUT(boolean, have_dm)
 OUT(u32, swept)
 END(host_status)
 
+/* Whether a chain of another's drops what the host forwards, and which ("table ip filter, chain
+ * FORWARD"): VMs with NAT reach nothing then. Of nftables alone: what the older iptables made is
+ * not seen. */
+MSG(forward_status, any)
+OUT(boolean, dropped)
+OUT(text, by)
+END(forward_status)
+
 /* The first thing a VM gets: a ledger row, and a jail uid of its own. */
 MSG(vm_reserve, none)
 IN(vm_id, vm)

@@ -48,6 +48,11 @@ RESULT(integer, min_free, "bytes that are to stay free ([image] min_free)")
 RESULT(string, space, "ok, near (80 % used), low (VMs that write are paused) or full (all are)")
 END(daemon_status)
 
+METHOD(daemon_examine, "daemon.examine", work, any, "What of the host changes by itself, looked at now; for 'banger doctor'")
+RESULT(string, forward_dropped_by, "the chain of another's firewall that drops what VMs with NAT send; null when there is none")
+RESULT(integer, state_free, "bytes that are free in state_dir")
+END(daemon_examine)
+
 METHOD(operations_list, "operations.list", inline, any, "Operations of the caller, newest first")
 RESULT(array, operations, "objects with operation, kind, vm, name, state, stage, error, started_at")
 END(operations_list)
@@ -90,7 +95,7 @@ RESULT(object, operation, "as of vm.create.status, ended")
 END(vm_create_watch)
 
 METHOD(vm_list, "vm.list", inline, any, "The caller's VMs (all, for root), oldest first")
-RESULT(array, vms, "objects with id, name, owner, owner_uid, state, paused_why, image, kernel, ip, vcpu, memory_mib, disk_size (of the work disk, 0: none), system_overlay_size (of the root disk), disk (its kind), nat, vmm, vmm_why, accel, created_at; state is stopped, running, paused, creating, starting, stopping or deleting; paused_why is null unless the daemon paused it")
+RESULT(array, vms, "objects with id, name, owner, owner_uid, state, paused_why, disk_lost, image, kernel, ip, vcpu, memory_mib, disk_size (of the work disk, 0: none), system_overlay_size (of the root disk), disk (its kind), nat, vmm, vmm_why, accel, created_at; state is stopped, running, paused, creating, starting, stopping or deleting; paused_why is null unless the daemon paused it; disk_lost: its root disk cannot be read any more")
 END(vm_list)
 
 METHOD(vm_show, "vm.show", inline, owner, "Everything about one VM")

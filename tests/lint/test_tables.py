@@ -28,7 +28,7 @@ def failed(problems):
 def test_methods_are_as_agreed():
     """The keyset of the protocol: whoever adds or drops a method does it here too."""
     assert set(repo.rpc_methods()) == {
-        "ping", "shutdown", "daemon.status", "operations.list",
+        "ping", "shutdown", "daemon.status", "daemon.examine", "operations.list",
         "vm.create.begin", "vm.create.status", "vm.create.cancel", "vm.create.watch", "vm.list",
         "vm.show", "vm.start", "vm.stop", "vm.restart", "vm.pause", "vm.resume", "vm.set", "vm.kill",
         "vm.delete", "vm.exec",
