@@ -46,7 +46,8 @@ void dm_close(struct dm *dm);
 
 /* Make a device. On failure there is none. Fails with
  * already_exists when there is one of that name. udev's event has no cookie: a cookie is waited for
- * by nobody, and makes udev execute dmsetup twice. data/59-banger.rules keeps it off the content. */
+ * by nobody, and makes udev execute dmsetup twice. data/59-banger.rules keeps it off the content.
+ */
 int dm_create(const struct dm *dm, const char *name, const struct dm_table *table, bool read_only,
 	dev_t *ret_dev, struct err *err);
 
