@@ -2,11 +2,14 @@
 """The walk over all operations (tests/lib/walk.py), and its figures."""
 
 import re
+import time
 
+import failpoints
 import operations
 import pytest
 import repo
 import rpc
+import suite
 import walk
 import world
 
@@ -19,6 +22,19 @@ def test_walk(page, daemon, name, capsys):
         steps.print()
     steps.clear()
     assert not steps.problems, "\n" + "\n".join(steps.problems)
+
+
+def test_helper_that_hangs_ends_itself(page, daemon):
+    """Nobody helps it: its alarm does, and the operation with it (common/watchdog.h)."""
+    page.arm(("netd/reserve_begin", failpoints.HANG))
+    begin = time.monotonic()
+    client = operations.Client(operations.create)
+    assert client.end(40) is not None and page.met()
+    daemon.wait_gone()
+    assert time.monotonic() - begin < 30
+    daemon.restart()
+    assert b"ended by signal 14: a request took too long" in (suite.DIR / "log").read_bytes()
+    assert [vm["name"] for vm in rpc.call("vm.list")["vms"]] == ["keeper"]
 
 
 def test_all_places_were_met(capsys):

@@ -148,11 +148,17 @@ class Walk:
     # ---- all ----
 
     def faults_of(self, place):
+        """Whoever dies behind a step dies before the next one: all that is between is what an error
+        there undoes. An image worker's server has to do with imports alone."""
         process = process_of(place)
+        steps = [each for each in self.passed if process_of(each) == "bangerd"]
+        if is_undo(place):
+            return ("error", "crash", "netd")
+        if process == "bangerd" and place.endswith(":before"):
+            imaged = self.operation.name == "import" or place == steps[0]
+            return (*OWN, "netd", "imaged") if imaged else (*OWN, "netd")
         if process == "bangerd":
-            if is_undo(place):
-                return ("error", "crash", "netd")
-            return (*OWN, "netd", "imaged") if place.endswith(":before") else ("error", "crash", "netd")
+            return ("error", "crash", "netd") if place == steps[-1] else ("error",)
         if place in WALKED:
             return ("crash",)
         return OWN if process in ("worker", "imaged") else (*OWN, "bangerd")
