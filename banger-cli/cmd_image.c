@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* banger image import, list, show, delete. */
+/* banger image import, pull, cache, list, show, delete. */
 #include <stdio.h>
 
 #include "banger-cli/bulk.h"
@@ -7,7 +7,10 @@
 #include "banger-cli/lists.h"
 #include "banger-cli/object.h"
 #include "banger-cli/output.h"
+#include "banger-cli/params.h"
+#include "banger-cli/pull.h"
 #include "banger-cli/text.h"
+#include "common/json.h"
 #include "common/str.h"
 
 static const char *const titles[] = { "ID", "NAME", "OWNER", "DIGEST", "SIZE", "CREATED" };
@@ -45,6 +48,67 @@ int cmd_image_show(struct cli *cli, const struct args_image_show *args, struct e
 {
 	return object_show(
 		cli, RPC_METHOD_image_show, "image", args->image, args->output.format, err);
+}
+
+int cmd_image_pull(struct cli *cli, const struct args_image_pull *args, struct err *err)
+{
+	_cleanup_client_ struct client *client = NULL;
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	const struct pull_ask ask = { .reference = args->reference,
+		.name = args->name,
+		.platform = args->platform,
+		.policy = args->policy == pull_not_given ? pull_policy_always
+							 : (enum pull_policy)(args->policy - 1),
+		.replace = args->replace,
+		.quiet = args->quiet };
+	struct json_object *image;
+	const char *id;
+	bool pulled = false;
+
+	if (cli_connect(cli, &client, err) < 0 || pull_image(cli, client, &ask, &reply, err) < 0)
+		return -1;
+	image = object_child(reply.result, "image");
+	id = object_text(image, "id");
+	(void)json_get_bool(reply.result, "pulled", &pulled);
+	if (!id)
+		return err_set(err, ERR_protocol, "the daemon answered without an image");
+	if (!args->quiet) {
+		char size[32];
+
+		cli_say("image %s: %s%s", object_text(image, "name"),
+			text_size((unsigned long long)object_number(image, "size_bytes", 0), size),
+			pulled ? "" : ", was here already");
+	}
+	return output_id(id, err);
+}
+
+int cmd_image_cache(struct cli *cli, const struct args_image_cache *args, struct err *err)
+{
+	_cleanup_client_ struct client *client = NULL;
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	char size[32], line[ERR_MSG_MAX];
+	struct json_object *o;
+	struct params p;
+
+	params_init(&p);
+	params_flag(&p, "dry_run", args->dry_run);
+	o = params_finish(&p, err);
+	if (!o)
+		return -1;
+	if (cli_connect(cli, &client, err) < 0) {
+		json_object_put(o);
+		return -1;
+	}
+	if (client_call(client, RPC_METHOD_image_cache_prune, o, &reply, err) < 0)
+		return -1;
+	if (args->output.format == format_json)
+		return output_json(reply.result, err);
+	str_format(line, sizeof(line), "%s %s across %lld blob(s) in %s",
+		args->dry_run ? "would free" : "freed",
+		text_size((unsigned long long)object_number(reply.result, "bytes_freed", 0), size),
+		(long long)object_number(reply.result, "blobs_freed", 0),
+		object_text(reply.result, "cache_dir"));
+	return output_id(line, err);
 }
 
 int cmd_image_delete(struct cli *cli, const struct args_image_delete *args, struct err *err)

@@ -7,6 +7,7 @@
 #include "banger-cli/attach.h"
 #include "banger-cli/create.h"
 #include "banger-cli/output.h"
+#include "banger-cli/pull.h"
 #include "banger-cli/signals.h"
 #include "common/fd.h"
 #include "common/str.h"
@@ -110,14 +111,31 @@ static int run_detached(struct cli *cli, struct client *c, const struct plan *pl
 	return output_id(vm.id, err);
 }
 
+/* The image is here, or comes here; *machine names it then, by what is in `name`. */
+static int get_image(struct cli *cli, struct client *c, struct args_machine *machine, bool quiet,
+	char *name, size_t cap, struct err *err)
+{
+	const struct pull_ask ask = { .reference = machine->image,
+		.policy = machine->pull == pull_not_given ? pull_policy_missing
+							  : (enum pull_policy)(machine->pull - 1),
+		.quiet = quiet };
+
+	if (pull_for_vm(cli, c, &ask, name, cap, err) < 0)
+		return -1;
+	machine->image = name;
+	return 0;
+}
+
 int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
 {
 	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply image = REPLY_INIT;
+	struct args_machine machine = args->machine;
+	char name[REF_NAME_MAX + 1];
 	struct words argv = { 0 };
 	/* With a command, the VM is but the place for it. */
 	struct plan plan = {
-		.machine = &args->machine,
+		.machine = &machine,
 		.process = &args->process,
 		.mode = args->command.n > 0 ? guest_mode_idle : guest_mode_auto,
 		.auto_remove = args->remove,
@@ -131,10 +149,12 @@ int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
 		return -1;
 	if (args->dry_run)
 		return dry_run(client, &plan, err);
+	if (get_image(cli, client, &machine, args->quiet, name, sizeof(name), err) < 0)
+		return -1;
 	if (args->detach)
 		return run_detached(cli, client, &plan, err);
 	if (args->command.n > 0 &&
-		create_argv(client, args->machine.image, &args->command, &argv, &image, err) < 0)
+		create_argv(client, machine.image, &args->command, &argv, &image, err) < 0)
 		return -1;
 	status = run_attached(cli, client, args, &plan, &argv, err);
 	free(argv.items);
@@ -145,9 +165,11 @@ int cmd_vm_create(struct cli *cli, const struct args_vm_create *args, struct err
 {
 	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply image = REPLY_INIT;
+	struct args_machine machine = args->machine;
+	char name[REF_NAME_MAX + 1];
 	struct words argv = { 0 };
 	struct plan plan = {
-		.machine = &args->machine,
+		.machine = &machine,
 		.process = &args->process,
 		.mode = args->command.n > 0 ? guest_mode_command : guest_mode_auto,
 		.no_start = args->no_start,
@@ -155,10 +177,11 @@ int cmd_vm_create(struct cli *cli, const struct args_vm_create *args, struct err
 	};
 	int status;
 
-	if (create_check(cli, &args->machine, err) < 0 || cli_connect(cli, &client, err) < 0)
+	if (create_check(cli, &args->machine, err) < 0 || cli_connect(cli, &client, err) < 0 ||
+		get_image(cli, client, &machine, args->quiet, name, sizeof(name), err) < 0)
 		return -1;
 	if (args->command.n > 0 &&
-		create_argv(client, args->machine.image, &args->command, &argv, &image, err) < 0)
+		create_argv(client, machine.image, &args->command, &argv, &image, err) < 0)
 		return -1;
 	plan.argv = argv.items;
 	plan.n_argv = argv.n;

@@ -18,11 +18,14 @@ static const char *const accels[] = { "auto", "kvm", "tcg", NULL };
 static const char *const vmms[] = { "auto", "firecracker", "qemu", NULL };
 static const char *const image_kinds[] = { "auto", "oci-layout", "oci-archive", "docker-archive",
 	"rootfs", NULL };
+static const char *const pull_policies[] = { "always", "missing", "never", NULL };
+static const char *const cache_verbs[] = { "prune", NULL };
 static const char *const formats[] = { "table", "json", NULL };
 static const char *const shells[] = { "bash", NULL };
 
 _Static_assert(ARRAY_SIZE(accels) == accel__count + 1, "a kind of acceleration has no word");
 _Static_assert(ARRAY_SIZE(vmms) == vmm_kind__count + 1, "a VMM has no word");
+_Static_assert(ARRAY_SIZE(pull_policies) == pull_policy__count + 1, "a policy has no word");
 _Static_assert(ARRAY_SIZE(image_kinds) == image_kind__count + 1, "a kind of image has no word");
 
 static const char *const *choices(enum arg_type type)
@@ -33,6 +36,10 @@ static const char *const *choices(enum arg_type type)
 		return vmms;
 	if (type == ARG_image_kind)
 		return image_kinds;
+	if (type == ARG_pull_policy)
+		return pull_policies;
+	if (type == ARG_cache_verb)
+		return cache_verbs;
 	if (type == ARG_format)
 		return formats;
 	return type == ARG_shell ? shells : NULL;
@@ -187,7 +194,7 @@ int value_parse(enum arg_type type, const char *s, void *dst, struct err *err)
 	if (choices(type)) {
 		if (parse_choice(type, s, &choice, err) < 0)
 			return -1;
-		*(int *)dst = type == ARG_shell ? choice + 1 : choice;
+		*(int *)dst = type == ARG_shell || type == ARG_pull_policy ? choice + 1 : choice;
 		return 0;
 	}
 	if (type == ARG_size)

@@ -16,7 +16,7 @@
  *   seconds     0 to 1,000,000
  *   signal      a name with or without "SIG", or a number from 1 to 64
  *   env         NAME=value, or a NAME
- *   accel, vmm, image_kind, format, shell     one of a few words
+ *   accel, vmm, image_kind, pull_policy, cache_verb, format, shell     one of a few words
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,6 +27,9 @@
 
 enum format { format_table, format_json };
 enum shell { shell_none, shell_bash };
+enum cache_verb { cache_prune };
+/* One more than enum pull_policy has it. */
+enum pull_given { pull_not_given };
 
 /* Words in the order they were given. The array is the heap's, the words are argv's. */
 struct words {
@@ -34,26 +37,28 @@ struct words {
 	size_t n;
 };
 
-#define AT_flag	      bool
-#define AT_word	      const char *
-#define AT_string     const char *
-#define AT_path	      const char *
-#define AT_vm_ref     const char *
-#define AT_image_ref  const char *
-#define AT_kernel_ref const char *
-#define AT_vm_name    const char *
-#define AT_ref_name   const char *
-#define AT_size	      uint64_t
-#define AT_memory     uint32_t
-#define AT_vcpus      uint8_t
-#define AT_seconds    uint32_t
-#define AT_signal     uint8_t
-#define AT_env	      struct words
-#define AT_accel      enum accel
-#define AT_vmm	      enum vmm_kind
-#define AT_image_kind enum image_kind
-#define AT_format     enum format
-#define AT_shell      enum shell
+#define AT_flag	       bool
+#define AT_word	       const char *
+#define AT_string      const char *
+#define AT_path	       const char *
+#define AT_vm_ref      const char *
+#define AT_image_ref   const char *
+#define AT_kernel_ref  const char *
+#define AT_vm_name     const char *
+#define AT_ref_name    const char *
+#define AT_size	       uint64_t
+#define AT_memory      uint32_t
+#define AT_vcpus       uint8_t
+#define AT_seconds     uint32_t
+#define AT_signal      uint8_t
+#define AT_env	       struct words
+#define AT_accel       enum accel
+#define AT_vmm	       enum vmm_kind
+#define AT_image_kind  enum image_kind
+#define AT_pull_policy enum pull_given
+#define AT_cache_verb  enum cache_verb
+#define AT_format      enum format
+#define AT_shell       enum shell
 
 enum arg_type {
 	ARG_flag,
@@ -74,6 +79,8 @@ enum arg_type {
 	ARG_accel,
 	ARG_vmm,
 	ARG_image_kind,
+	ARG_pull_policy,
+	ARG_cache_verb,
 	ARG_format,
 	ARG_shell,
 	ARG__count
