@@ -3,7 +3,6 @@
 
 import argparse
 import io
-import json
 import os
 import shutil
 import sqlite3
@@ -20,6 +19,7 @@ TOP = Path(sys.argv[1])
 sys.path.insert(0, str(TOP / "tests" / "lib"))
 
 import guest_images  # noqa: E402
+import images_figures  # noqa: E402
 import starts  # noqa: E402
 import suite  # noqa: E402
 
@@ -37,6 +37,7 @@ class Bench:
         self.kernel_deb, self.large, self.repeat = Path(kernel), Path(large), repeat
         self.work = Path(tempfile.mkdtemp(prefix="banger-bench.", dir="/var/tmp"))
         self.rows = []
+        self.build, self.made = TOP / "build", {}  # images that were made for a figure
 
     def median(self, what):
         """The median of `repeat` calls, after one that warms up."""
@@ -236,25 +237,7 @@ def figure_initramfs(bench):
               f"{userspace:.3f} s (to userspace)", "", "<= 0.5 s", ours - userspace <= 0.5)
 
 
-# ---- import ----
-
-def layers_of(archive, folder):
-    """The one gzip layer of an OCI archive, as a file; (path, bytes unpacked)."""
-    with tarfile.open(archive) as tar:
-        index = json.load(tar.extractfile("index.json"))
-
-        def blob(digest):
-            return tar.extractfile("blobs/" + digest.replace(":", "/"))
-
-        manifest = json.load(blob(index["manifests"][0]["digest"]))
-        (layer,) = manifest["layers"]
-        path = folder / "layer.tar.gz"
-        with open(path, "wb") as out:
-            shutil.copyfileobj(blob(layer["digest"]), out)
-    size = int(subprocess.run(f"gzip -dc {path} | wc -c", shell=True, check=True,
-                              capture_output=True, text=True).stdout)
-    return path, size
-
+# ---- memory ----
 
 class PeakMemory(threading.Thread):
     """The highest resident set of any image worker, in KiB, while it runs."""
@@ -279,30 +262,6 @@ class PeakMemory(threading.Thread):
         self.over.set()
         self.join()
         return self.peak
-
-
-def figure_import(bench):
-    """An OCI archive to an ext4 file, against gzip -d | tar -x and mke2fs -d of the same layer."""
-    layer, size = layers_of(bench.large, bench.work)
-    assert size >= 300_000_000, f"only {size} bytes"
-
-    def ours():
-        taken = seconds("banger", "image", "import", "--quiet", "--replace", "large", bench.large)
-        return taken
-
-    def theirs():
-        folder, made = bench.work / "tree", bench.work / "tree.ext4"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        made.unlink(missing_ok=True)
-        return seconds("bash", "-c", f"set -euo pipefail; gzip -dc {layer} | tar -x -C {folder}; "
-                       f"mke2fs -q -t ext4 -d {folder} {made} {size // 1024 * 3 // 2}k; "
-                       f"sync {made}")
-
-    value, peer = bench.medians(ours, theirs)
-    bench.row(f"import of {size // 1_000_000} MB", value, "s",
-              f"{peer:.2f} s (gzip|tar, mke2fs -d)", f"{peer / value:.2f} x", ">= 3 x",
-              peer / value >= 3)
 
 
 def figure_memory(bench):
@@ -396,7 +355,7 @@ def figure_list(bench):
 
 
 FIGURES = {"start": starts.figure, "idle": figure_idle, "ping": figure_ping, "list": figure_list, "run": figure_run,
-           "initramfs": figure_initramfs, "import": figure_import, "memory": figure_memory}
+           "initramfs": figure_initramfs, "memory": figure_memory, **images_figures.FIGURES}
 
 
 def main():
