@@ -2,13 +2,11 @@
 """Figures of images: import and pull against the tools that people have, what it costs a byte and an
 entry, and how much memory. Measured in turn, wall and processor time, medians."""
 
-import contextlib
 import hashlib
 import io
 import json
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import tarfile
@@ -16,10 +14,14 @@ import time
 from pathlib import Path
 
 import oci
+import registry
+import rpc
 import suite
 
 PEERS = 3  # rounds of a peer, which takes long
 MEGABYTE = 1_000_000
+# The Debian image's forms: name, compression, layers.
+DEBIAN = (("one gzip layer", "gzip", 1), ("five gzip layers", "gzip", 5), ("one zstd layer", "zstd", 1))
 
 
 # ---- what is measured ----
@@ -39,7 +41,7 @@ def _children():
 def _suite():
     """Processor seconds of the suite's processes, and of all that they waited for."""
     ticks = 0
-    for program in suite.ROLES:
+    for program in (*suite.ROLES, "banger-imaged-worker", "banger-imaged-fetch"):
         for pid in suite.pids(program):
             fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
             ticks += sum(map(int, fields[11:15]))
@@ -221,9 +223,8 @@ def unpacked(bench, made):
 
 
 def figure_import(bench):
-    """The Debian image from an archive, in one and five gzip layers and in one of zstd."""
-    for name, how, parts in (("one gzip layer", "gzip", 1), ("five gzip layers", "gzip", 5),
-                             ("one zstd layer", "zstd", 1)):
+    """The Debian image from an archive."""
+    for name, how, parts in DEBIAN:
         made = debian(bench, name, how, parts)
         value, peer = in_turn(ours(made), unpacked(bench, made), PEERS)
         told(bench, f"import of {made.size // MEGABYTE} MB, {name}", value, peer,
@@ -279,25 +280,6 @@ def memory(bench, name, made, entries):
 
 # ---- pull ----
 
-@contextlib.contextmanager
-def registry(bench):
-    """docker-registry on a loopback port; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    config = bench.work / "registry.yml"
-    config.write_text(f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: "
-                      f"{bench.work}/registry}}\nhttp:\n  addr: {address}\n")
-    with subprocess.Popen(["docker-registry", "serve", config], stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL) as process:
-        try:
-            host, port = address.split(":")
-            suite.wait_for(lambda: not socket.socket().connect_ex((host, int(port))), 20)
-            yield address
-        finally:
-            process.terminate()
-
-
 def by_tools(bench, name, made):
     """skopeo copy, umoci unpack, mke2fs -d."""
     top, image = bench.work / "umoci", bench.work / "umoci.ext4"
@@ -318,28 +300,34 @@ def pull(name, known):
     def run():
         if not known:
             suite.banger("image", "delete", "pulled")
-            suite.banger("image", "cache", "prune", check=True)
-        return cost(["banger", "image", "pull", "--quiet", "--name", "pulled", name])
+            rpc.call("image.cache.prune", {})
+        before, begin = _suite(), time.monotonic()
+        done = rpc.call("image.pull", {"reference": name, "name": "pulled"}, timeout=600)
+        assert done["pulled"] != known, done
+        return Cost(time.monotonic() - begin, _suite() - before)
     return run
 
 
 def figure_pull(bench):
     """Registry to ext4, everything verified, from a docker-registry on the loopback device."""
-    if suite.banger("image", "pull", "--help").status != 0:
-        raise RuntimeError("banger has no 'image pull' here")
-    with registry(bench) as address:
-        for number, (name, how, parts) in enumerate((("one gzip layer", "gzip", 1), (
-                "five gzip layers", "gzip", 5), ("one zstd layer", "zstd", 1))):
-            made, remote = debian(bench, name, how, parts), f"{address}/debian:{number}"
+    with registry.Registry(bench.work / "registry") as remote:
+        for number, (name, how, parts) in enumerate(DEBIAN):
+            made, image = debian(bench, name, how, parts), f"{remote.host}/debian:{number}"
             subprocess.run(["skopeo", "copy", "-q", "--dest-tls-verify=false",
-                            f"oci:{made.folder}:latest", f"docker://{remote}"], check=True)
-            value, peer = in_turn(pull(remote, False), by_tools(bench, remote, made), PEERS)
+                            f"oci:{made.folder}:latest", f"docker://{image}"], check=True)
+            if how == "zstd":  # which umoci of Debian 12 does not read: beside the gzip layer's
+                made = debian(bench, *DEBIAN[0])
+                peer_image = f"{remote.host}/debian:0"
+            else:
+                peer_image = image
+            value, peer = in_turn(pull(image, False), by_tools(bench, peer_image, made), PEERS)
             told(bench, f"pull of {made.size // MEGABYTE} MB, {name}", value, peer,
                  "skopeo, umoci, mke2fs -d", 7, 5)
             if number == 0:
-                again = statistics.median(pull(remote, True)().wall for _ in range(bench.repeat))
-                bench.row("second pull of the same digest", 1000 * again, "ms", "", "", "<= 50 ms",
-                          again <= 0.05)
+                again = pull(image, True)
+                middle = 1000 * statistics.median(again().wall for _ in range(bench.repeat))
+                bench.row("second pull of the same digest", middle, "ms", "", "", "<= 50 ms",
+                          middle <= 50)
 
 
 FIGURES = {"import": figure_import, "small": figure_small, "hundred": figure_hundred,
