@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How much of VMs there is on this host: counts that are all 0 once no VM is left."""
 
+import contextlib
 import subprocess
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def _zombies():
     return count
 
 
+def _suite_devices():
+    """Device-mapper's, by the UUIDs that are banger's."""
+    count = 0
+    for uuid in Path("/sys/block").glob("dm-*/dm/uuid"):
+        with contextlib.suppress(OSError):  # it went just now
+            count += uuid.read_text().startswith("BANGER-")
+    return count
+
+
 def fds():
     """{pid: open fds} of the suite's processes."""
     return {pid: len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in _suite_pids()}
@@ -55,6 +65,7 @@ def count():
         "taps": sum(name.startswith("bt") for name in links),
         "bridges": sum(name.startswith("bgr") for name in links),
         "loops": len(loops),
+        "dm devices": _suite_devices(),
         "mounts": _mounts(_suite_pids()),
         "cgroups": sum(1 for path in Path("/sys/fs/cgroup").rglob("*banger-vm*")),
         "jail directories": sum(1 for _ in (run / "vm").glob("*")),

@@ -5,11 +5,13 @@ import contextlib
 import ctypes
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
+import repo
 from repo import BUILD
 
 TOOL = BUILD / "tests/integration/netd-tool"
@@ -20,8 +22,18 @@ TINY = BUILD / "tests/integration/tiny-guest"
 UID_COUNT = 1000
 UID_BASE = 1950000000 + os.getpid() % 40000 * UID_COUNT
 
+# {name: what it is in a frame's header}
+MESSAGES = {row[0]: i for i, (_, row) in enumerate(repo.table("netd.tbl.h", "MSG"))}
+
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def frame(message, body=b"", kind=0, fds=0, length=None, seq=1, zero=0):
+    """A request as hexadecimal digits; `message` by name or number."""
+    length = 24 + len(body) if length is None else length
+    return (struct.pack("<IHBBIIQ", length, MESSAGES.get(message, message), kind, fds, seq, zero,
+                        0) + body).hex()
 
 
 class Namespace:
