@@ -181,8 +181,8 @@ static void note_lost(struct vm *vm)
 		log_error("VM %s: %s", vm->row.id.s, err.msg);
 }
 
-/* What device-mapper says. netd is asked only of VMs that surely run: under their lock, and not at
- * all when somebody has it. */
+/* What device-mapper says, now and then: nothing of it is urgent. netd is asked only of VMs that
+ * surely run: under their lock, and not at all when somebody has it. */
 static void ask_usage(struct vm *vm)
 {
 	_cleanup_(vm_hold_drop) struct vm_hold hold = VM_HOLD_INIT;
@@ -190,8 +190,14 @@ static void ask_usage(struct vm *vm)
 	struct disk_seen *seen = &vm->disk;
 	struct netd_disk_usage_out u;
 	struct err err = ERR_INIT;
-	bool warned;
+	uint64_t now = wait_now_ms();
+	bool warned, due;
 
+	pthread_mutex_lock(&vm->vms->lock);
+	due = now - seen->asked_ms >= WALK_MS / 2;
+	pthread_mutex_unlock(&vm->vms->lock);
+	if (!due)
+		return;
 	if (vm_hold_take(&hold, vm, VM_HOLD_TRY, false, -1, &err) < 0 || !vm->vmm.ops ||
 		(vm_state(vm) != VM_RUNNING && vm_state(vm) != VM_PAUSED))
 		return;
@@ -202,6 +208,7 @@ static void ask_usage(struct vm *vm)
 	if (u.lost && !vm->row.disk_lost)
 		note_lost(vm);
 	pthread_mutex_lock(&vm->vms->lock);
+	seen->asked_ms = now;
 	warned = seen->cow_warned;
 	if (!u.lost) {
 		seen->cow_used = u.used;
@@ -346,7 +353,7 @@ int disk_watch_may_run(struct vm *vm, struct err *err)
 	if (vm->row.disk_lost)
 		return err_set(err, ERR_operation_failed,
 			"the disk of VM '%s' is lost: what was written to it cannot be read any "
-			"more; banger vm delete --force %s",
+			"more; once it is stopped, banger vm set --image IMAGE %s makes a new one",
 			vm->row.name.s, vm->row.name.s);
 	if (room_look(vms->dir_fd, &room, err) < 0)
 		return -1;

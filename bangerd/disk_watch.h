@@ -25,6 +25,7 @@ struct disk_seen {
 	uint64_t base;		      /* the same when there was room last */
 	uint64_t cow_used, cow_total; /* bytes of the file of differences; total 0: it has none */
 	bool cow_warned, grew;
+	uint64_t asked_ms;  /* wait_now_ms() when device-mapper was asked */
 	uint64_t paused_ms; /* wait_now_ms() when it was paused by the watch; 0: before this run */
 };
 

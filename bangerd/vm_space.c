@@ -35,7 +35,8 @@ static void say_lost(const struct vm *vm, text *ret)
 {
 	str_format(ret->s, sizeof(ret->s),
 		"its disk is lost: its file of differences could not be written, or is not to be "
-		"read any more; banger vm delete --force %s",
+		"read any more; banger vm kill %s, then vm set --image IMAGE for a new one, or vm "
+		"delete",
 		vm->row.name.s);
 }
 
