@@ -199,9 +199,8 @@ static int set_names(struct tar_entry *e, struct archive_entry *ae, struct err *
 		link = archive_entry_symlink(ae);
 		if (!link)
 			return err_set(err, ERR_bad_input,
-				"'%s': a symlink whose target cannot be read (in a pax header it "
-				"must be "
-				"UTF-8)",
+				"'%s': a symlink whose target cannot be read (it stands in a pax "
+				"header alone)",
 				e->name);
 	}
 	if (!str_copy(e->link, sizeof(e->link), link ? link : ""))

@@ -156,7 +156,7 @@ row("no hardlink to a directory", "the one that it stands in",
 row("hardlinks point at what is there", "two that name each other",
     [[hardlink("a", "b"), hardlink("b", "a")]], "not there")
 raw("hardlinks point at what is there", "no target", member(b"h", kind=b"1", link=b""), "no name|not there|link|type")
-raw("a symlink to nothing", "that libarchive has no target of: in pax, not UTF-8",
+raw("a symlink to nothing", "that libarchive has no target of: the stream's first link, in pax alone",
     pax((b"linkpath", b"\xff\n\xfe")) + member(b"l", kind=b"2"), "target")
 raw("a symlink to nothing", "no target", member(b"l", kind=b"2", link=b""), "symlink")
 raw("CVE-2016-5418: a hardlink with content writes through nothing", "content behind a hardlink",

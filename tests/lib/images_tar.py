@@ -88,6 +88,10 @@ raw("names are bytes", "two normal forms are two names",
     + member(b"x", b"2"), {"é": file(b"1"), "e\u0301": file(b"2")})
 raw("names are bytes", "hdrcharset=BINARY", pax((b"hdrcharset", b"BINARY"), (b"path", b"caf\xe9"))
     + member(b"x"), {"caf\udce9": file()})
+raw("symlink targets to the byte", "in pax, not UTF-8", pax((b"linkpath", b"\xff\n\xfe"))
+    + member(b"l", kind=b"2", link=b"x"), {"l": link(b"\xff\n\xfe")})
+raw("symlink targets to the byte", "in pax alone, behind another link", member(b"k", kind=b"2", link=b"t")
+    + pax((b"linkpath", "é".encode())) + member(b"l", kind=b"2"), {"k": link(b"t"), "l": link("é".encode())})
 row("symlink targets to the byte", "out of the image, absolute, with . and doubled slashes",
     [symlink("a", "../../../etc/passwd"), symlink("b", "/etc/./x//y/"), symlink("c", "."),
      symlink("d", "..")],
