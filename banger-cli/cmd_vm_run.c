@@ -94,7 +94,7 @@ static int run_attached(struct cli *cli, struct client *c, const struct args_vm_
 		return -1;
 	attach.vm = vm.id;
 	attach.signals = signals;
-	attach.tty = a->command.n > 0 ? a->terminal.tty : a->terminal.tty || isatty(STDIN_FILENO);
+	attach.tty = argv->n > 0 ? a->terminal.tty : a->terminal.tty || isatty(STDIN_FILENO);
 	attach.no_stdin = a->terminal.no_stdin;
 	status = attach_run(cli, c, &attach, err);
 	return finish_run(cli, c, a, &vm, signals, status, err);
@@ -130,6 +130,7 @@ int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
 {
 	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply image = REPLY_INIT;
+	const bool has_command = args->command.n > 0 || args->entrypoint;
 	struct args_machine machine = args->machine;
 	char name[REF_NAME_MAX + 1];
 	struct words argv = { 0 };
@@ -137,7 +138,9 @@ int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
 	struct plan plan = {
 		.machine = &machine,
 		.process = &args->process,
-		.mode = args->command.n > 0 ? guest_mode_idle : guest_mode_auto,
+		.mode = args->detach && args->entrypoint ? guest_mode_command
+			: has_command			 ? guest_mode_idle
+							 : guest_mode_auto,
 		.auto_remove = args->remove,
 		.quiet = args->quiet,
 	};
@@ -151,12 +154,16 @@ int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
 		return dry_run(client, &plan, err);
 	if (get_image(cli, client, &machine, args->quiet, name, sizeof(name), err) < 0)
 		return -1;
-	if (args->detach)
-		return run_detached(cli, client, &plan, err);
-	if (args->command.n > 0 &&
-		create_argv(client, machine.image, &args->command, &argv, &image, err) < 0)
+	if (has_command && create_argv(client, machine.image, args->entrypoint, &args->command,
+				   &argv, &image, err) < 0)
 		return -1;
-	status = run_attached(cli, client, args, &plan, &argv, err);
+	if (args->detach) {
+		plan.argv = argv.items;
+		plan.n_argv = argv.n;
+		status = run_detached(cli, client, &plan, err);
+	} else {
+		status = run_attached(cli, client, args, &plan, &argv, err);
+	}
 	free(argv.items);
 	return status;
 }
@@ -171,7 +178,8 @@ int cmd_vm_create(struct cli *cli, const struct args_vm_create *args, struct err
 	struct plan plan = {
 		.machine = &machine,
 		.process = &args->process,
-		.mode = args->command.n > 0 ? guest_mode_command : guest_mode_auto,
+		.mode = args->command.n > 0 || args->entrypoint ? guest_mode_command
+								: guest_mode_auto,
 		.no_start = args->no_start,
 		.quiet = args->quiet,
 	};
@@ -180,8 +188,9 @@ int cmd_vm_create(struct cli *cli, const struct args_vm_create *args, struct err
 	if (create_check(cli, &args->machine, err) < 0 || cli_connect(cli, &client, err) < 0 ||
 		get_image(cli, client, &machine, args->quiet, name, sizeof(name), err) < 0)
 		return -1;
-	if (args->command.n > 0 &&
-		create_argv(client, machine.image, &args->command, &argv, &image, err) < 0)
+	if ((args->command.n > 0 || args->entrypoint) &&
+		create_argv(client, machine.image, args->entrypoint, &args->command, &argv, &image,
+			err) < 0)
 		return -1;
 	plan.argv = argv.items;
 	plan.n_argv = argv.n;

@@ -88,18 +88,22 @@ void create_describe(const struct plan *plan, char *buf, size_t cap)
 		append(buf, cap, ", %s at the end", "deleted");
 }
 
-int create_argv(struct client *c, const char *image, const struct words *command, struct words *ret,
-	struct reply *ret_image, struct err *err)
+int create_argv(struct client *c, const char *image, const char *entrypoint,
+	const struct words *command, struct words *ret, struct reply *ret_image, struct err *err)
 {
 	struct words w = { 0 };
-	struct json_object *entrypoint;
+	struct json_object *own = NULL;
 	bool ok = true;
 
-	if (client_ask(c, RPC_METHOD_image_show, "image", image, ret_image, err) < 0)
-		return -1;
-	entrypoint = object_array(object_child(ret_image->result, "image"), "entrypoint");
-	for (size_t i = 0; ok && i < object_array_size(entrypoint); i++) {
-		const char *word = json_object_get_string(json_object_array_get_idx(entrypoint, i));
+	if (entrypoint) {
+		ok = words_add(&w, entrypoint);
+	} else {
+		if (client_ask(c, RPC_METHOD_image_show, "image", image, ret_image, err) < 0)
+			return -1;
+		own = object_array(object_child(ret_image->result, "image"), "entrypoint");
+	}
+	for (size_t i = 0; ok && i < object_array_size(own); i++) {
+		const char *word = json_object_get_string(json_object_array_get_idx(own, i));
 
 		ok = words_add(&w, word ? word : "");
 	}

@@ -32,10 +32,10 @@ int create_check(struct cli *cli, const struct args_machine *machine, struct err
 /* The plan in one line for people: "image debian, 2 vCPUs, …". */
 void create_describe(const struct plan *plan, char *buf, size_t cap);
 
-/* The image's entrypoint, then `command`, as a list whose words live as long as *ret_image (the
- * caller finishes it). The array is the caller's to free. */
-int create_argv(struct client *c, const char *image, const struct words *command, struct words *ret,
-	struct reply *ret_image, struct err *err);
+/* `entrypoint`, or the image's when that is NULL, then `command`, as a list whose words live as
+ * long as *ret_image (the caller finishes it). The array is the caller's to free. */
+int create_argv(struct client *c, const char *image, const char *entrypoint,
+	const struct words *command, struct words *ret, struct reply *ret_image, struct err *err);
 
 /*
  * Make the VM and wait until it is ready, showing progress. A signal that ends banger cancels the

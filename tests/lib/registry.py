@@ -81,10 +81,11 @@ class Registry:
         assert status == 201, text
 
     def push(self, reference, layers, config=None, how="gzip"):
-        """Put an image of `layers` (lists of entries) there as PATH:TAG; its manifest's digest."""
+        """Put an image of `layers` (tars, or lists of entries) there as PATH:TAG; its manifest's digest."""
         path, tag = reference.rsplit(":", 1)
         layout = oci.Layout()
-        descriptor = layout.image([oci.tar(entries) for entries in layers], config, how)
+        tars = [layer if isinstance(layer, bytes) else oci.tar(layer) for layer in layers]
+        descriptor = layout.image(tars, config, how)
         manifest = layout.files["blobs/" + descriptor["digest"].replace(":", "/")]
         for name, data in layout.files.items():
             if name.startswith("blobs/") and data != manifest:

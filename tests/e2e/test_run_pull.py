@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""banger vm run with an image that a registry has: pulled on the way, or not, as --pull says; and
+what of its configuration is honoured."""
+
+import guest_images
+import oci
+import pytest
+import registry
+import suite
+import vms
+
+CONFIG = {"Entrypoint": ["/bin/echo", "entry"], "Cmd": ["point"], "Env": ["FROM_IMAGE=yes"],
+          "User": "user", "WorkingDir": "/tmp"}
+
+
+@pytest.fixture(scope="module")
+def image(kernel, tmp_path_factory):
+    """A reference that begins with a registry that is there."""
+    with registry.Registry(tmp_path_factory.mktemp("registry")) as r:
+        r.push("box:1", [guest_images.busybox_layer(), oci.tar([oci.entry("one", b"1\n")])], CONFIG)
+        yield f"{r.host}/box:1"
+    for row in suite.banger_json("image", "list"):
+        if "/box:1" in row["name"]:
+            suite.banger("image", "delete", row["id"], check=True)
+
+
+def run(image, *arguments):
+    return suite.banger("vm", "run", "--rm", "--memory", vms.MEMORY, "--image", image, *arguments)
+
+
+def test_pulled_on_the_way(image):
+    never = run(image, "--pull", "never", "--", "true")
+    assert never.status == 125 and "no image" in never.err, never
+    done = run(image, "--entrypoint", "/bin/sh", "--", "-c", "cat /one; id -un; pwd; echo $FROM_IMAGE")
+    assert (done.status, done.out) == (0, "1\nuser\n/tmp\nyes\n"), done
+    assert done.err.count(" is here (") >= 2, f"progress of its layers: {done.err}"
+
+
+def test_what_is_here_is_not_asked_for(image):
+    """The entrypoint stands before the command; -u, -w and -e stand before what the image says."""
+    done = run(image, "--pull", "never", "-q", "--", "a", "b")
+    assert (done.status, done.out) == (0, "entry a b\n"), done
+    done = run(image, "-q", "--entrypoint", "/bin/sh", "-u", "root", "-w", "/etc", "-e",
+               "FROM_IMAGE=no", "--", "-c", "id -u; pwd; echo $FROM_IMAGE")
+    assert (done.status, done.out) == (0, "0\n/etc\nno\n"), done
+
+
+def test_what_no_registry_has(image):
+    done = run(image.replace("box:1", "none:1"), "--", "true")
+    assert done.status == 125 and "cannot be pulled" in done.err, done
