@@ -36,7 +36,7 @@ static int refuse(const char *url, const char *why, struct err *err)
 static int parse(const char *base, const char *s, CURLU **ret, struct err *err)
 {
 	_cleanup_url_ CURLU *u = curl_url();
-	_cleanup_curl_ char *scheme = NULL;
+	_cleanup_curl_ char *scheme = NULL, *host = NULL;
 	char *user = NULL, *password = NULL;
 
 	if (!u)
@@ -46,7 +46,10 @@ static int parse(const char *base, const char *s, CURLU **ret, struct err *err)
 	if (!str_printable(s, false) || strpbrk(s, " \t") ||
 		(base && curl_url_set(u, CURLUPART_URL, base, 0) != CURLUE_OK) ||
 		curl_url_set(u, CURLUPART_URL, s, 0) != CURLUE_OK ||
-		curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
+		curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+		curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+		/* libcurl has taken escapes out of it. */
+		!str_printable(host, false) || strpbrk(host, " %"))
 		return refuse(s, "cannot be read", err);
 	if (strcasecmp(scheme, "https") != 0 && strcasecmp(scheme, "http") != 0)
 		return refuse(s, "is neither https nor http", err);

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "banger-imaged/fetch_document.h"
 #include "banger-imaged/fetch_http_reply.h"
@@ -63,7 +64,7 @@ static void as_url(const char *s)
 	if (url_origin(url, &o, &err) == 0) {
 		free(url);
 		require(url_resolve("http://other.example/", s, &url, &err) == 0);
-		if (strstr(s, "://"))
+		if (strncasecmp(s, "http://", 7) == 0 || strncasecmp(s, "https://", 8) == 0)
 			require(url_origin(url, &again, &err) == 0 && url_origin_equal(&o, &again));
 	}
 	free(url);

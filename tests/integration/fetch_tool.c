@@ -338,7 +338,7 @@ static void ask_cache(struct ipc *ch, const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { 0 };
+	static struct options o;
 	struct ipc *ch;
 	int status;
 

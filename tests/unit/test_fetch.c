@@ -197,6 +197,8 @@ static void test_urls(void **state)
 		{ "https://a:b@c.example/", NULL },
 		{ "file:///etc/passwd", NULL },
 		{ "https://a b/", NULL },
+		{ "https://a%0d.example/", NULL },
+		{ "https://a%ae.example/", NULL },
 		{ "https://a.example/\r\nX: y", NULL },
 		{ "https://\xc3\xa4.example/", NULL },
 	};
