@@ -11,6 +11,7 @@
 #include <nss.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -159,6 +160,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	log_init(FETCH_PROGRAM, (enum log_level)level);
+	/* A peer that hangs up is an error of that connection's. */
+	signal(SIGPIPE, SIG_IGN);
 	fd_close_all_but(keep, ARRAY_SIZE(keep));
 	if (fd_set_cloexec(FETCH_FD, true) < 0 || fd_set_cloexec(FETCH_CACHE_FD, true) < 0)
 		err_set(&err, ERR_bad_request,
