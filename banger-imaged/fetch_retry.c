@@ -7,7 +7,7 @@
 
 #define TRIES_MAX	5
 #define CONNECTS_MAX	2
-#define STALLS_MAX	3
+#define STALLS_MAX	2
 #define FIRST_WAIT_MS	100U
 #define STEP_MS		50U
 #define RETRY_AFTER_MAX 60U /* seconds; who asks for more gets no second try */

@@ -46,13 +46,14 @@ static int parse(const char *base, const char *s, CURLU **ret, struct err *err)
 	if (!str_printable(s, false) || strpbrk(s, " \t") ||
 		(base && curl_url_set(u, CURLUPART_URL, base, 0) != CURLUE_OK) ||
 		curl_url_set(u, CURLUPART_URL, s, 0) != CURLUE_OK ||
-		curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-		curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-		/* libcurl has taken escapes out of it. */
-		!str_printable(host, false) || strpbrk(host, " %"))
+		curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
 		return refuse(s, "cannot be read", err);
 	if (strcasecmp(scheme, "https") != 0 && strcasecmp(scheme, "http") != 0)
 		return refuse(s, "is neither https nor http", err);
+	/* libcurl takes escapes out of it. */
+	if (curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK || !str_printable(host, false) ||
+		strpbrk(host, " %"))
+		return refuse(s, "names no host", err);
 	if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK ||
 		curl_url_get(u, CURLUPART_PASSWORD, &password, 0) == CURLUE_OK) {
 		curl_free(user);
