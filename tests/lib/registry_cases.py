@@ -85,6 +85,16 @@ def index_by_platform(world):
     world.index([*others, dict(wanted, platform=oci.PLATFORM)])
 
 
+@case("128 layers, some of them the same")
+def many_layers(world):
+    world.image(layers=[b"layer %d " % (number % 120) * 500 for number in range(128)])
+
+
+@case("a layer of no bytes")
+def empty_layer(world):
+    world.image(layers=[b"one", b"", b"three"])
+
+
 @case("docker's manifest list")
 def docker_list(world):
     world.index([dict(world.image(tag=None), platform=oci.PLATFORM)], kind=DOCKER_LIST)
