@@ -2,6 +2,7 @@
 """The work disk, which outlives what is around it; and `vm set`, which changes that."""
 
 import subprocess
+from pathlib import Path
 
 import guest_images
 import oci
@@ -104,7 +105,11 @@ def test_a_vm_without_one_gets_one(busybox, nothing_left):
         vms.output(name, "sh", "-c", "mkdir ~/d; echo before >~/d/f; sync")
         suite.banger("vm", "kill", name, check=True)
         assert change(name, "--disk-size", "200M").status == 0
+        # What a crash may have left of one.
+        folder = Path(suite.settings()["state_dir"]) / "vms" / vms.row(name)["id"]
+        (folder / "work.new").write_bytes(b"half a disk")
         suite.banger("vm", "start", name, check=True)
+        assert not (folder / "work.new").exists() and (folder / "work").stat().st_size == 200 << 20
         device, size = sized(name, "/root")
         assert device == "/dev/vdb" and size < 200 << 10
         assert vms.output(name, "cat", "/root/d/f") == "before"
