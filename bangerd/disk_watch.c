@@ -24,6 +24,7 @@
 #define WALK_MS	      5000
 #define WALK_CLOSE_MS 1000
 #define CALM_MS	      10000
+#define WARNING_MAX   320
 
 /* Main thread's, but what says otherwise. */
 struct disk_watch {
@@ -366,12 +367,33 @@ int disk_watch_may_run(struct vm *vm, struct err *err)
 		vm->row.name.s, mib(room.free), state_dir(vms), mib(line));
 }
 
-void disk_watch_describe(const struct vm *vm, struct reply *r)
+/* What there is to say about a VM's disk, "" for nothing. Under vms->lock. */
+static void say_warnings(const struct vm *vm, bool cow, char dst[WARNING_MAX])
 {
 	const struct disk_watch *w = vm->vms->disks;
 	const struct disk_seen *seen = &vm->disk;
+	char of_cow[WARNING_MAX / 2] = "", of_host[WARNING_MAX / 2] = "";
+
+	if (vm->row.disk_lost) {
+		str_format(dst, WARNING_MAX,
+			"it is lost: what was written to it cannot be read any more");
+		return;
+	}
+	if (cow && seen->cow_warned)
+		str_format(of_cow, sizeof(of_cow), "it differs from its image in %llu of %llu MiB",
+			mib(seen->cow_used), mib(seen->cow_total));
+	if (w->level != DISK_ROOMY)
+		str_format(of_host, sizeof(of_host),
+			"the host is filling up: %llu MiB are free, %llu are to stay free",
+			mib(w->space.free), mib(w->space.keep));
+	str_format(dst, WARNING_MAX, "%s%s%s", of_host, *of_host && *of_cow ? "; " : "", of_cow);
+}
+
+void disk_watch_describe(const struct vm *vm, struct reply *r)
+{
+	const struct disk_seen *seen = &vm->disk;
 	bool active = vm->row.state != VM_STOPPED && seen->seen, cow = active && seen->cow_total;
-	char warning[200];
+	char warning[WARNING_MAX];
 
 	if (active)
 		reply_int(r, "disk_used", (int64_t)seen->taken);
@@ -379,19 +401,7 @@ void disk_watch_describe(const struct vm *vm, struct reply *r)
 		reply_null(r, "disk_used");
 	reply_int(r, "cow_used", cow ? (int64_t)seen->cow_used : 0);
 	reply_int(r, "cow_total", cow ? (int64_t)seen->cow_total : 0);
-	if (vm->row.disk_lost)
-		str_format(warning, sizeof(warning),
-			"it is lost: what was written to it cannot be read any more");
-	else if (w->level != DISK_ROOMY)
-		str_format(warning, sizeof(warning),
-			"the host is filling up: %llu MiB are free, %llu are to stay free",
-			mib(w->space.free), mib(w->space.keep));
-	else if (cow && seen->cow_warned)
-		str_format(warning, sizeof(warning),
-			"it differs from its image in %llu of %llu MiB", mib(seen->cow_used),
-			mib(seen->cow_total));
-	else
-		warning[0] = '\0';
+	say_warnings(vm, cow, warning);
 	reply_string(r, "disk_warning", warning[0] ? warning : NULL);
 }
 
