@@ -67,8 +67,11 @@ def refused(*words):
 def fill():
     """A guest writes more than the host has: it stands still, its neighbour does not."""
     keep_free(LINE + (20 << 20))
+    restart()  # who wrote while it booted is forgotten
     assert suite.wait_for(
         lambda: suite.banger_json("daemon", "status")["space"] == "near", 10)
+    for name in ("writer", "idle"):
+        assert suite.wait_for(lambda name=name: shown(name)["state"] == "running", 20)
     process = subprocess.Popen(["banger", "vm", "exec", "writer", "--", "sh", "-c", WRITER],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     assert paused("writer")
@@ -101,9 +104,13 @@ def suite_cache():
 
 
 def restart():
-    """What paused it is known afterwards."""
     suite.stop()
     suite.start()
+
+
+def known_after_restart():
+    """What paused it is written down."""
+    restart()
     assert shown("writer")["state"] == "paused" and shown("writer")["paused_why"]
 
 
@@ -142,7 +149,7 @@ def main():
                      vms.MEMORY, "--vcpu", "1", *options, check=True)
     process = fill()
     what_is_refused()
-    restart()
+    known_after_restart()
     all_stand_still()
     go_on(process)
     sound()
