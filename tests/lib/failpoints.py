@@ -77,7 +77,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[FD])
         (suite.DIR / "pid").write_text(f"{self.process.pid}\n")
         self.starts += 1
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while True:
             try:
                 return rpc.call("ping", timeout=10)
@@ -92,7 +92,7 @@ class Daemon:
                 self.process.wait(40)
             except subprocess.TimeoutExpired:
                 raise AssertionError("bangerd does not end") from None
-        gone = suite.wait_for(lambda: not any(suite.pids(role) for role in ROLES), 20, 0.01)
+        gone = suite.wait_for(lambda: not any(suite.pids(role) for role in ROLES), 60, 0.01)
         assert gone, f"still there: {suite.processes()}"
 
     def restart(self):

@@ -31,7 +31,7 @@ class Client(threading.Thread):
         with contextlib.suppress(OSError):
             self.rpc.sock.shutdown(2)
 
-    def end(self, seconds=60):
+    def end(self, seconds=120):
         self.join(seconds)
         assert not self.is_alive(), "the operation does not end"
         self.rpc.close()

@@ -77,7 +77,7 @@ class Walk:
     # ---- one fault ----
 
     def wait_met(self, client, number):
-        met = suite.wait_for(lambda: self.page.met(number) or not client.is_alive(), 30, 0.002)
+        met = suite.wait_for(lambda: self.page.met(number) or not client.is_alive(), 120, 0.002)
         assert met and self.page.met(number), f"not met, but: {client.error}"
 
     def hang(self, place, client):
