@@ -38,8 +38,8 @@ def test_helper_that_hangs_ends_itself(page, daemon):
 
 
 def test_all_places_were_met(capsys):
-    """None of the table is where no operation comes by; what takes device-mapper is the lab's, what
-    takes QEMU is said here."""
+    """None of the table is where no operation comes by, but those of device-mapper, which this host need
+    not have, and QEMU's TAP."""
     rows = re.findall(r"^POINT\((\w+), (\w+),",
                       (repo.TOP / "common/proto/failpoints.tbl.h").read_text(), re.M)
     elsewhere = {place for place in (f"{process}/{name}" for process, name in rows)
