@@ -127,15 +127,22 @@ int endpoint_url(
 	return 0;
 }
 
-bool endpoint_fall_back(struct endpoint *e)
+bool endpoint_is_open(struct endpoint *e)
 {
-	bool changed;
+	bool is_open;
 
 	pthread_mutex_lock(&e->lock);
-	changed = e->loopback && !e->http;
-	e->http = e->http || e->loopback;
+	is_open = e->loopback && !e->http && !e->found;
 	pthread_mutex_unlock(&e->lock);
-	return changed;
+	return is_open;
+}
+
+void endpoint_found(struct endpoint *e, bool tls)
+{
+	pthread_mutex_lock(&e->lock);
+	e->http = e->http || (e->loopback && !tls);
+	e->found = true;
+	pthread_mutex_unlock(&e->lock);
 }
 
 void endpoint_saw(struct endpoint *e, enum address_class c)

@@ -28,6 +28,7 @@ struct endpoint {
 
 	pthread_mutex_t lock; /* for what follows */
 	bool http;	      /* asked without TLS */
+	bool found;	      /* by a look at it */
 	unsigned classes;     /* of the addresses that answered under its own name */
 	char *authorization;  /* what its own origin is shown; NULL: nothing yet */
 	unsigned generation;  /* of that */
@@ -43,8 +44,10 @@ bool endpoint_has_credentials(const struct endpoint *e);
 int endpoint_url(
 	struct endpoint *e, const char *path, const char *what, char **ret, struct err *err);
 
-/* That TLS is not spoken there: true when plain http may be tried instead. */
-bool endpoint_fall_back(struct endpoint *e);
+/* Whether it is still open if TLS is spoken there; of a loopback host that was not said to do
+ * without. Found out: `tls` says what. Anybody else has to speak it. */
+bool endpoint_is_open(struct endpoint *e);
+void endpoint_found(struct endpoint *e, bool tls);
 
 /*
  * How a URL may be asked on behalf of this endpoint: sets the request's addresses and trust. Its

@@ -61,6 +61,7 @@ struct http_request {
 	uint64_t range_from;	   /* 0: all; else from this byte on */
 	unsigned addresses;	   /* address classes that may be asked */
 	bool insecure;		   /* the certificate is not looked at */
+	bool probe;		   /* only connect, see that TLS is spoken, and ask nothing */
 	const void *ca;		   /* PEM, trusted here; NULL: none besides the host's */
 	size_t n_ca;
 	bool ca_alone;	       /* ca in the place of the host's */

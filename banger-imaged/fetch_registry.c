@@ -96,18 +96,36 @@ static int with_auth(struct http *h, struct endpoint *e, const struct registry_r
 	}
 }
 
+/* Who is on this very host may do without TLS. One that does not answer is found out by asking. */
+static void look_for_tls(struct http *h, struct endpoint *e, unsigned stall_s)
+{
+	struct http_request q = { .method = HTTP_HEAD,
+		.addresses = ADDRESS_LOOPBACK,
+		.probe = true,
+		.stall_s = stall_s,
+		.total_s = stall_s };
+	_cleanup_free_ struct http_reply *r = calloc(1, sizeof(*r));
+	_cleanup_free_ char *url = NULL;
+	enum http_failure failure;
+	struct err err = ERR_INIT;
+
+	if (!r || endpoint_url(e, "", "", &url, &err) < 0)
+		return;
+	q.url = url;
+	if (http_perform(h, &q, r, NULL, &failure, &err) == 0)
+		endpoint_found(e, true);
+	else if (failure == HTTP_FAILED_TLS || failure == HTTP_FAILED_CONNECT)
+		endpoint_found(e, false);
+}
+
 int registry_request(struct http *h, struct endpoint *e, const struct registry_request *q,
 	struct http_reply *ret, enum http_failure *ret_failure, struct err *err)
 {
-	int r = with_auth(h, e, q, ret, ret_failure, err);
-
-	/* Who is on this very host may do without TLS. */
-	if (r < 0 && (*ret_failure == HTTP_FAILED_TLS || *ret_failure == HTTP_FAILED_CONNECT) &&
-		endpoint_fall_back(e)) {
-		*err = (struct err)ERR_INIT;
-		r = with_auth(h, e, q, ret, ret_failure, err);
-	}
-	return r < 0 ? err_wrap(err, "%s", e->name) : 0;
+	if (endpoint_is_open(e))
+		look_for_tls(h, e, q->stall_s);
+	if (with_auth(h, e, q, ret, ret_failure, err) < 0)
+		return err_wrap(err, "%s", e->name);
+	return 0;
 }
 
 int registry_refusal(

@@ -161,12 +161,16 @@ static void test_permissions(void **state)
 	assert_int_equal(permitted(&e, "https://b.example/"), ADDRESS_PUBLIC | ADDRESS_PRIVATE);
 	endpoint_saw(&e, ADDRESS_LINK_LOCAL);
 	assert_int_equal(permitted(&e, "https://b.example/"), ADDRESS_PUBLIC | ADDRESS_PRIVATE);
-	assert_false(endpoint_fall_back(&e));
+	assert_false(endpoint_is_open(&e));
+	endpoint_found(&e, false);
+	assert_int_equal(permitted(&e, "http://reg.example/"), -1);
 	endpoint_finish(&e);
 
 	begin(&e, "localhost:5000", false);
 	assert_int_equal(permitted(&e, "http://localhost:5000/"), -1);
-	assert_true(endpoint_fall_back(&e));
+	assert_true(endpoint_is_open(&e));
+	endpoint_found(&e, false);
+	assert_false(endpoint_is_open(&e));
 	assert_int_equal(permitted(&e, "http://localhost:5000/"), ADDRESS_LOOPBACK);
 	assert_int_equal(permitted(&e, "http://b.example/"), 0);
 	endpoint_saw(&e, ADDRESS_LOOPBACK);
