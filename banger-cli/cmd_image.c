@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* banger image import, pull, cache, list, show, delete. */
+/* banger image import, pull, promote, cache, list, show, delete. */
 #include <stdio.h>
 
 #include "banger-cli/bulk.h"
@@ -79,6 +79,33 @@ int cmd_image_pull(struct cli *cli, const struct args_image_pull *args, struct e
 			text_size((unsigned long long)object_number(image, "size_bytes", 0), size),
 			pulled ? "" : ", was here already");
 	}
+	return output_id(id, err);
+}
+
+int cmd_image_promote(struct cli *cli, const struct args_image_promote *args, struct err *err)
+{
+	_cleanup_client_ struct client *client = NULL;
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	struct json_object *o;
+	struct params p;
+	const char *id;
+
+	params_init(&p);
+	params_text(&p, "image", args->image);
+	params_text(&p, "name", args->name);
+	params_flag(&p, "replace", args->replace);
+	o = params_finish(&p, err);
+	if (!o)
+		return -1;
+	if (cli_connect(cli, &client, err) < 0) {
+		json_object_put(o);
+		return -1;
+	}
+	if (client_call(client, RPC_METHOD_image_promote, o, &reply, err) < 0)
+		return -1;
+	id = object_text(object_child(reply.result, "image"), "id");
+	if (!id)
+		return err_set(err, ERR_protocol, "the daemon answered without an image");
 	return output_id(id, err);
 }
 

@@ -247,6 +247,13 @@ USE(output, output)
 POS(image_ref, image, one, "IMAGE", "id, name, digest, or unique prefix")
 END(image_show)
 
+COMMAND(image_promote, image, "promote", "", "Make an image everybody's: root gets a copy of its own")
+OPT(ref_name, name, 0, "name", "NAME", "name of the copy (default: the image's)")
+OPT(flag, replace, 0, "replace", "", "put it in the place of root's image of that name")
+POS(image_ref, image, one, "IMAGE", "id, name, digest, or unique prefix")
+NOTE("Root alone may. The owner's image stays, and may be deleted later; the copy takes no space of its own.")
+END(image_promote)
+
 COMMAND(image_delete, image, "delete", "rm", "Delete images that no VM uses")
 POS(image_ref, images, many, "IMAGE", "id, name, digest, or unique prefix")
 END(image_delete)

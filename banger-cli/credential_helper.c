@@ -139,12 +139,15 @@ int credential_helper_get(
 	const char *name, const char *key, char *buf, size_t *ret_n, struct err *err)
 {
 	struct helper h = { .name = name, .in = -1, .out = -1 };
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	size_t n = 0;
 	int r, status;
 
 	if (start(&h, err) < 0)
 		return -1;
-	/* Some end before they read it; a pipe holds it all. SIGPIPE is ignored by now. */
+	/* As signals_open() does, which comes later. */
+	sigaction(SIGPIPE, &ignore, NULL);
+	/* Some end before they read it; a pipe holds it all. */
 	if (fd_write_full(h.in, key, strlen(key)) < 0 && errno != EPIPE) {
 		err_sys(err, ERR_operation_failed, errno, "cannot ask docker-credential-%s", name);
 		end(&h, true);

@@ -33,7 +33,9 @@ static int find_in(const char *path, const char *host, const char *repository,
 	size_t n;
 	int r;
 
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+	/* HOME may be another user's (su, setpriv): what is not the caller's to read is not meant.
+	 */
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
 		return 0;
 	if (fd < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot open %s", path);

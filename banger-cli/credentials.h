@@ -12,6 +12,6 @@
 #include "banger-cli/auth_file.h"
 #include "common/err.h"
 
-/* 1, 0 when there are none, or -1: a file that is there and cannot be read, or a helper that
- * failed. The caller finishes *ret. */
+/* 1, 0 when there are none that the caller may read, or -1: a file that is malformed, or a helper
+ * that failed. The caller finishes *ret. */
 int credentials_find(const char *host, const char *path, struct credentials *ret, struct err *err);

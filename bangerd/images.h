@@ -65,5 +65,9 @@ int images_check_pull(struct images *im, uid_t uid, const ref_name *name,
 int images_alias(struct images *im, uid_t owner, const struct image_row *have, const ref_name *name,
 	const struct images_origin *origin, struct image_row *ret, struct err *err);
 
+/* See rpc.tbl.h; the caller is root. */
+int images_promote(struct images *im, const char *ref, const char *name, bool replace,
+	struct image_row *ret, struct err *err);
+
 /* Fails with no_space when less than is to stay free would be left after `need` bytes more. */
 int images_check_space(struct images *im, uint64_t need, struct err *err);

@@ -169,3 +169,25 @@ int images_alias(struct images *im, uid_t owner, const struct image_row *have, c
 	*ret = a.row;
 	return 0;
 }
+
+int images_promote(struct images *im, const char *ref, const char *name, bool replace,
+	struct image_row *ret, struct err *err)
+{
+	_cleanup_(image_row_finish) struct image_row have = { 0 };
+	struct images_own own;
+	ref_name as;
+
+	if (images_find(im, 0, ref, &have, err) < 0)
+		return -1;
+	if (have.owner == 0 && !name)
+		return err_set(
+			err, ERR_already_exists, "image '%s' is everybody's already", have.name.s);
+	if (!ref_name_parse(name ? name : have.name.s, &as))
+		return err_set(err, ERR_bad_request, "'%s' is no name for an image", name);
+	if (images_find_own(im, STORE_READ, 0, as.s, &own, err) < 0)
+		return -1;
+	if (own.found && !replace)
+		return err_set(err, ERR_already_exists,
+			"root has an image '%s' already: choose another name, or replace it", as.s);
+	return images_alias(im, 0, &have, &as, NULL, ret, err);
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* image.import, pull, reference, cache.prune, list, show and delete. */
+/* image.import, pull, reference, cache.prune, promote, list, show and delete. */
 #include "bangerd/call.h"
 #include "bangerd/fetch_job.h"
 #include "bangerd/image_pull.h"
@@ -161,6 +161,18 @@ int rpc_image_cache_prune(struct call *call, struct rpc_image_cache_prune_in *in
 	reply_bool(&r, "dry_run", in->dry_run);
 	reply_string(&r, "cache_dir", dir);
 	return reply_end(&r, ret_result, err);
+}
+
+int rpc_image_promote(struct call *call, struct rpc_image_promote_in *in,
+	struct json_object **ret_result, struct err *err)
+{
+	_cleanup_(image_row_finish) struct image_row row = { 0 };
+	struct reply image;
+
+	if (images_promote(call->services->images, in->image, in->name, in->replace, &row, err) < 0)
+		return -1;
+	describe(&image, &row);
+	return answer(&image, ret_result, err);
 }
 
 int rpc_image_delete(struct call *call, struct rpc_image_delete_in *in,

@@ -233,6 +233,13 @@ PARAM(object_ref, image, required, "id, name, digest, or unique prefix")
 RESULT(object, image, "as in image.list, besides: reference, entrypoint, command, env, user, directory, stop_signal, exposed_ports, used_by")
 END(image_show)
 
+METHOD(image_promote, "image.promote", work, root, "Make an image everybody's: root gets a copy of its own, and the owner's stays")
+PARAM(object_ref, image, required, "id, name, digest, or unique prefix")
+PARAM(ref_name, name, optional, "name of the copy; the image's own when absent")
+PARAM(boolean, replace, optional, "put it in the place of root's image of that name")
+RESULT(object, image, "as in image.list")
+END(image_promote)
+
 METHOD(image_delete, "image.delete", work, owner, "Delete an image that no VM uses")
 PARAM(object_ref, image, required, "id, name, digest, or unique prefix")
 END(image_delete)

@@ -152,6 +152,22 @@ def test_caches_are_their_owners(plain):
     assert " across 0 blob(s) in " in asked.out and asked.out.strip().endswith("/cache/65534")
 
 
+def test_promote(plain):
+    """A user's image becomes everybody's; the user's own may go then."""
+    plain.push("some/image:6", layers("n"))
+    reference = f"{plain.host}/some/image:6"
+    own = suite.banger("image", "pull", "-q", "--name", "mine", reference, uid=65534, check=True)
+    assert suite.banger("image", "promote", "mine", uid=65534).status == 1, "root's to do"
+    copy = suite.banger("image", "promote", own.out.strip(), "--name", "ours", check=True).out.strip()
+    suite.banger("image", "delete", "mine", uid=65534, check=True)
+    shown = suite.banger_json("image", "show", "ours", uid=65534)
+    assert (shown["id"], shown["owner_uid"]) == (copy, 0)
+    again = suite.banger("image", "promote", "ours")
+    assert again.status == 1 and "everybody's already" in again.err, again
+    assert suite.banger("image", "promote", "ours", "--name", "ours").status == 1
+    suite.banger("image", "cache", "prune", uid=65534, check=True)
+
+
 # ---- registries.conf ----
 
 @pytest.fixture
