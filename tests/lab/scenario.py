@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A scenario of the lab: a script, and what the comments at its head say about it:
 
-    # machine: any|plain|kvm    the machine it runs in (any)
+    # machine: any|kvm          the machine it runs in (any)
     # timeout: SECONDS          of its own, in the lab (120)
     # files: PATH…              programs of the build directory that it finds in /lab/files
     # expect: REGEX             an error in the journal that belongs to it; may stand more than once
@@ -13,7 +13,7 @@ import re
 
 import base
 
-MACHINES = ("any", "plain", "kvm")
+MACHINES = ("any", "kvm")
 HEAD = re.compile(r"^# (machine|timeout|files|expect|order): +(.+?)\s*$")
 
 
@@ -67,8 +67,6 @@ def plan(chosen, kvm):
     with_kvm = kvm or any(scenario.machine == "kvm" for scenario in chosen)
     machines = {True: [], False: []}
     for scenario in chosen:
-        if kvm and scenario.machine == "plain":
-            raise base.LabError(f"scenario {scenario.name} wants a machine without KVM")
         here = scenario.machine == "kvm" or scenario.machine == "any" and with_kvm
         machines[here].append(scenario)
     return [(has_kvm, those) for has_kvm, those in machines.items() if those]
