@@ -142,6 +142,17 @@ static void test_many_operands(void **state)
 }
 
 /* Every option that takes a value says so when it has none, at the end of the line. */
+/* A command and an option of it, refused with that text; `top` is a group without a word. */
+static void refused_option(const struct command *c, const char *option, const char *text)
+{
+	const char *group = groups[c->group].name;
+
+	if (group[0] == '\0')
+		assert_refused(text, c->verb, option);
+	else
+		assert_refused(text, group, c->verb, option);
+}
+
 static void test_every_option_without_value(void **state)
 {
 	for (size_t i = 0; i < COMMAND__count; i++) {
@@ -157,13 +168,12 @@ static void test_every_option_without_value(void **state)
 			str_format(option, sizeof(option), "--%s", defs[j].name);
 			str_format(assigned, sizeof(assigned), "--%s=", defs[j].name);
 			if (defs[j].type == ARG_flag) {
-				assert_refused(
-					"takes no value", groups[c->group].name, c->verb, assigned);
+				refused_option(c, assigned, "takes no value");
 				continue;
 			}
-			assert_refused("needs a value", groups[c->group].name, c->verb, option);
+			refused_option(c, option, "needs a value");
 			/* An empty value is no good value of any type. */
-			assert_refused(option, groups[c->group].name, c->verb, assigned);
+			refused_option(c, assigned, option);
 		}
 	}
 }
