@@ -7,10 +7,10 @@
  * Where libarchive 3.6 reads otherwise than the formats say, and nothing can be done behind it:
  *	a name with a NUL in a pax record or a GNU header ends there (it is checked as cut);
  *	a pax time between -1 and 0 loses its sign;
- *	a link whose target stands in a pax header alone, the field of its own being empty, is refused
- *	when no link came before it in the stream;
- *	global pax headers have no effect, and values that are no numbers are read as far as they
- *	are; an entry of an unknown type is a plain file, as POSIX wants it.
+ *	a link whose target stands in a pax header alone, the field of its own being empty, is
+ *refused when no link came before it in the stream; global pax headers have no effect, and values
+ *that are no numbers are read as far as they are; an entry of an unknown type is a plain file, as
+ *POSIX wants it.
  */
 #include <stdbool.h>
 #include <stddef.h>
