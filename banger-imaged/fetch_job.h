@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* One job of the fetch program: common/proto/fetch.tbl.h. */
+/* One job of the fetch program (fetch_requests.h), as its parts see it. */
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,9 +28,6 @@ struct fetch_job {
 	struct descriptor manifest; /* what was resolved */
 	uint64_t fetched;	    /* bytes of documents that came from a registry */
 };
-
-/* Serves messages on ch until it closes. The cache is the caller's. */
-int fetch_job_run(struct ipc *ch, struct cache *cache, int cache_dir, struct err *err);
 
 /* Tell the peer of something that was got over; from any thread. */
 void fetch_job_note(struct fetch_job *j, const struct err *e);

@@ -16,10 +16,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "banger-imaged/cache.h"
 #include "banger-imaged/fetch.h"
-#include "banger-imaged/fetch_job.h"
+#include "banger-imaged/fetch_requests.h"
 #include "common/confine.h"
 #include "common/fd.h"
+#include "common/ipc.h"
 #include "common/log.h"
 #include "common/proto_fetch.h"
 #include "common/str.h"
@@ -141,7 +143,7 @@ static int serve(struct err *err)
 		return -1;
 	if (ipc_open(FETCH_FD, &fetch_protocol, &ch, err) < 0)
 		return -1;
-	r = fetch_job_run(ch, cache, dir, err);
+	r = fetch_requests_serve(ch, cache, dir, err);
 	ipc_close(ch);
 	cache_close(cache);
 	return r;

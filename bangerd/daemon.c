@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bangerd/call.h"
+#include "bangerd/disk_watch.h"
 #include "bangerd/helpers.h"
 #include "bangerd/host.h"
 #include "bangerd/images.h"
@@ -96,7 +97,7 @@ static int create_all(struct daemon *d, struct helpers *helpers, int listen_fd, 
 		work_create(s->loop, (unsigned)settings->daemon_workers, &s->work, err) < 0)
 		return -1;
 	if (vms_create(s, vm_duty_run, &s->vms, err) < 0 || vms_reconcile(s->vms, err) < 0 ||
-		vms_watch_disks(s->vms, vm_space_act, err) < 0)
+		disk_watch_begin(s->vms, vm_space_act, err) < 0)
 		return -1;
 	fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
@@ -174,10 +175,11 @@ void daemon_destroy(struct daemon *d)
 	s = &d->services;
 	if (d->rpc)
 		rpc_close(d->rpc);
-	vms_unwatch_disks(s->vms);
+	disk_watch_stop(s->vms);
 	end_work(d);
 	rpc_destroy(d->rpc);
 	work_destroy(s->work);
+	disk_watch_end(s->vms);
 	vms_destroy(s->vms);
 	operations_destroy(s->operations);
 	kernels_destroy(s->kernels);

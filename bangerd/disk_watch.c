@@ -405,20 +405,21 @@ void disk_watch_describe(const struct vm *vm, struct reply *r)
 	reply_string(r, "disk_warning", warning[0] ? warning : NULL);
 }
 
-void disk_watch_describe_host(const struct disk_watch *w, struct reply *r)
+void disk_watch_describe_host(struct vms *vms, struct reply *r)
 {
-	pthread_mutex_lock(&w->vms->lock);
+	const struct disk_watch *w = vms->disks;
+
+	pthread_mutex_lock(&vms->lock);
 	reply_int(r, "state_free", (int64_t)w->space.free);
 	reply_int(r, "state_total", (int64_t)w->space.total);
 	reply_int(r, "min_free", (int64_t)w->space.keep);
 	reply_string(r, "space", disk_level_name(w->level));
-	pthread_mutex_unlock(&w->vms->lock);
+	pthread_mutex_unlock(&vms->lock);
 }
 
 /* ---- life ---- */
 
-int disk_watch_create(struct vms *vms, void (*act)(struct work_item *item), struct disk_watch **ret,
-	struct err *err)
+int disk_watch_begin(struct vms *vms, void (*act)(struct work_item *item), struct err *err)
 {
 	struct disk_watch *w = calloc(1, sizeof(*w));
 	int r;
@@ -438,18 +439,19 @@ int disk_watch_create(struct vms *vms, void (*act)(struct work_item *item), stru
 		return err_sys(err, ERR_operation_failed, -r, "cannot watch disks");
 	}
 	look(w);
-	*ret = w;
+	vms->disks = w;
 	return 0;
 }
 
-void disk_watch_stop(struct disk_watch *w)
+void disk_watch_stop(struct vms *vms)
 {
-	if (w)
-		w->timer = sd_event_source_disable_unref(w->timer);
+	if (vms && vms->disks)
+		vms->disks->timer = sd_event_source_disable_unref(vms->disks->timer);
 }
 
-void disk_watch_destroy(struct disk_watch *w)
+void disk_watch_end(struct vms *vms)
 {
-	disk_watch_stop(w);
-	free(w);
+	disk_watch_stop(vms);
+	if (vms)
+		free(TAKE_PTR(vms->disks));
 }

@@ -29,12 +29,11 @@ struct disk_seen {
 	uint64_t paused_ms; /* wait_now_ms() when it was paused by the watch; 0: before this run */
 };
 
-/* Main thread. `act` (vm_space.h) does what there is to do about the VM whose `space` the item is.
- */
-int disk_watch_create(struct vms *vms, void (*act)(struct work_item *item), struct disk_watch **ret,
-	struct err *err);
-void disk_watch_stop(struct disk_watch *w);    /* no looks any more; main thread; NULL is allowed */
-void disk_watch_destroy(struct disk_watch *w); /* when the workers are done; NULL is allowed */
+/* Watch the disks of all VMs, once they are reconciled; main thread. `act` (vm_space.h) does what
+ * there is to do about the VM whose `space` the item is. */
+int disk_watch_begin(struct vms *vms, void (*act)(struct work_item *item), struct err *err);
+void disk_watch_stop(struct vms *vms); /* no looks any more; main thread; NULL is allowed */
+void disk_watch_end(struct vms *vms);  /* when the workers are done; NULL is allowed */
 
 /* Whether a VM may run, or go on: its disk is there, and the host has room. Fails with no_space, or
  * operation_failed when the disk is lost, and says what to do. Under the VM's own lock. */
@@ -50,4 +49,4 @@ enum disk_action disk_watch_decide(struct vm *vm, struct disk_space *ret);
 void disk_watch_describe(const struct vm *vm, struct reply *r);
 
 /* state_free, state_total, min_free and space of daemon.status. */
-void disk_watch_describe_host(const struct disk_watch *w, struct reply *r);
+void disk_watch_describe_host(struct vms *vms, struct reply *r);

@@ -5,6 +5,7 @@
 
 #include "bangerd/call.h"
 #include "bangerd/disk.h"
+#include "bangerd/disk_watch.h"
 #include "bangerd/host.h"
 #include "bangerd/loop.h"
 #include "bangerd/reply.h"
@@ -90,7 +91,7 @@ int rpc_daemon_status(struct call *call, struct rpc_daemon_status_in *in,
 	reply_string(&r, "reconciled", vms_reconciled(s->vms));
 	reply_string(&r, "socket", s->socket_path);
 	reply_string(&r, "state_dir", s->settings->paths_state_dir.s);
-	vms_describe_space(s->vms, &r);
+	disk_watch_describe_host(s->vms, &r);
 	return reply_end(&r, ret_result, err);
 }
 

@@ -258,22 +258,6 @@ fail:
 	return -1;
 }
 
-int vms_watch_disks(struct vms *vms, void (*act)(struct work_item *item), struct err *err)
-{
-	return disk_watch_create(vms, act, &vms->disks, err);
-}
-
-void vms_unwatch_disks(struct vms *vms)
-{
-	if (vms)
-		disk_watch_stop(vms->disks);
-}
-
-void vms_describe_space(struct vms *vms, struct reply *r)
-{
-	disk_watch_describe_host(vms->disks, r);
-}
-
 void vms_destroy(struct vms *vms)
 {
 	struct vm *next;
@@ -284,7 +268,6 @@ void vms_destroy(struct vms *vms)
 		next = vm->next;
 		vm_unref(vm);
 	}
-	disk_watch_destroy(vms->disks);
 	watches_destroy(vms->watches);
 	fd_closep(&vms->dir_fd);
 	fd_closep(&vms->meminfo_fd);

@@ -29,14 +29,5 @@ const char *vms_reconciled(const struct vms *vms);
 /* How many VMs `uid` sees (0: all), and how many of them run. */
 void vms_count(struct vms *vms, uid_t uid, unsigned *ret_all, unsigned *ret_running);
 
-/* Watch what their disks take of the host; `act` (vm_space.h) is what a worker does about it. Once,
- * after vms_reconcile(); until vms_unwatch_disks(). Main thread. */
-int vms_watch_disks(struct vms *vms, void (*act)(struct work_item *item), struct err *err);
-void vms_unwatch_disks(struct vms *vms); /* NULL is allowed */
-
-/* state_free, state_total, min_free and space of daemon.status. */
-struct reply;
-void vms_describe_space(struct vms *vms, struct reply *r);
-
 /* When the workers are done. VMs that run stay. NULL is allowed. */
 void vms_destroy(struct vms *vms);
