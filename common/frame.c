@@ -104,7 +104,10 @@ int frame_recv(int fd, void *buf, size_t cap, size_t *ret_len, int *fds, size_t 
 	size_t n_fds;
 
 	while ((n = recvmsg(fd, &mh, MSG_CMSG_CLOEXEC)) < 0) {
-		if (errno == EINTR || (errno == EAGAIN && wait_for(fd, POLLIN) == 0))
+		/* A peer that ended with packets of ours unread: said once, before what it sent
+		 * last. */
+		if (errno == EINTR || errno == ECONNRESET ||
+			(errno == EAGAIN && wait_for(fd, POLLIN) == 0))
 			continue;
 		return err_sys(err, ERR_unavailable, errno, "cannot receive from the peer");
 	}

@@ -411,8 +411,7 @@ def test_rows_of_another_boot_are_discarded(host):
     second = host.netd()
     assert second("next", "000000000000")["found"] == "0"
     assert not host.rundir(VM).exists()
-    # Links do not outlive a boot: what this one had is the test's to remove.
-    host.ns.ip("link del bgr1000")
+    assert "bgr1000" not in host.ns.ip("-o link"), "a bridge of nobody's is swept"
 
 
 def test_a_tap_lost_with_netd_is_said(host):

@@ -195,6 +195,7 @@ VALID = {
     "ref_name": "hostile", "operation": "0123456789abcdef", "boolean": False, "vcpus": 1,
     "mib": 128, "size": 1 << 30, "count": 1, "signo": 9, "argv": ["true"], "env": ["A=b"],
     "accel": "auto", "vmm_kind": "auto", "guest_mode": "auto", "image_kind": "auto",
+    "pull_policy": "never",
 }
 TEXT = [1, True, {}, [], ["x"], "", "a\nb", "a\u0000b", "x" * 100_000, "\u202e" * 300]
 NAME = TEXT + ["..", "../x", "/etc/passwd", "-x", "a b", "A" * 300, "\u00e4", "%s%n", "'; DROP--"]
@@ -212,7 +213,7 @@ WRONG = {
     "env": ["A=b", 1, {}, [1], [""], ["A"], ["=b"], ["A=\u0000"], ["A=b"] * 5000,
             ["A=" + "x" * 70_000]],
     "accel": CHOICE + ["xen"], "vmm_kind": CHOICE + ["xen"], "guest_mode": CHOICE,
-    "image_kind": CHOICE,
+    "image_kind": CHOICE, "pull_policy": CHOICE,
 }
 
 

@@ -202,6 +202,28 @@ static void test_too_many_fds(void **state)
 	assert_int_equal(count_fds(), before);
 }
 
+/* A peer that refuses early and ends leaves requests unread: what it said is not lost by that. */
+static void test_last_word(void **state)
+{
+	int fds[FRAME_FDS];
+	struct err err = ERR_INIT;
+	struct fixture f;
+	size_t len, n;
+	char buf[8];
+
+	(void)state;
+	open_pair(&f);
+	assert_int_equal(frame_send(f.client, "unread", 6, NULL, 0, &err), 0);
+	assert_int_equal(frame_send(f.server, "last", 4, NULL, 0, &err), 0);
+	close(f.server);
+	assert_int_equal(frame_recv(f.client, buf, sizeof(buf), &len, fds, &n, &err), 0);
+	assert_int_equal(len, 4);
+	assert_memory_equal(buf, "last", 4);
+	assert_int_equal(frame_recv(f.client, buf, sizeof(buf), &len, fds, &n, &err), 0);
+	assert_int_equal(len, 0);
+	ipc_close(f.ch);
+}
+
 static void test_cancel_and_timeout(void **state)
 {
 	struct source_file_open_in in = { .path.s = "x" };
@@ -230,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_calls),
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_too_many_fds),
+		cmocka_unit_test(test_last_word),
 		cmocka_unit_test(test_cancel_and_timeout),
 	};
 
