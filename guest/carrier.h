@@ -7,7 +7,6 @@
 #include <stdbool.h>
 
 #include "common/stream.h"
-#include "guest/child.h"
 #include "guest/loop.h"
 
 struct session;
@@ -20,22 +19,9 @@ struct carrier {
 	void (*over)(struct carrier *c);
 };
 
-/* `tree` and `image` must outlive all carriers. */
-void carrier_init(struct loop *loop, int tree, const struct image *image);
-
-/* Take all that came: a request for a session, or what the session is told. -1 when the host is
- * gone, or broke the protocol (err says which). */
-int carrier_take(struct carrier *c, struct err *err);
-
-/* Move what can be moved, after something came or the fd takes more. */
-void carrier_move(struct carrier *c);
-
 /* Write what was put. True when all of it is written; false when it is not: the owner hears of room
- * by its source, and calls carrier_move(). */
+ * by its source, and has the session move. */
 bool carrier_flush(struct carrier *c);
 
 /* For the session: it came to nothing; its request is refused, and there may be another. */
 void carrier_failed(struct carrier *c, uint32_t seq, const struct err *why);
-
-/* The stream ends: a session that lives on no longer has it. */
-void carrier_drop(struct carrier *c);

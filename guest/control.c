@@ -13,7 +13,7 @@
 #include "common/proto_agent.h"
 #include "common/str.h"
 #include "common/stream.h"
-#include "guest/carrier.h"
+#include "guest/carry.h"
 #include "guest/clock.h"
 #include "guest/dns.h"
 #include "guest/health.h"
@@ -424,7 +424,7 @@ int control_start(struct loop *loop, const struct control_fds *fds, struct err *
 	for (size_t i = 0; i < SYNCS_MAX; i++)
 		c.syncs[i].done = (struct source){ -1, on_synced };
 	workload_init(loop, c.tree, &c.image, on_settled);
-	carrier_init(loop, c.tree, &c.image);
+	carry_init(loop, c.tree, &c.image);
 	if (start_channel(fds, err) < 0 || stream_create(&agent_protocol, &c.s, err) < 0 ||
 		take_over(fds->setup, err) < 0)
 		return -1;

@@ -8,7 +8,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proto_agent.h"
-#include "guest/carrier.h"
+#include "guest/carry.h"
 #include "guest/ports.h"
 
 #define HANDSHAKE_MS 10000
@@ -31,7 +31,7 @@ static void drop(struct lease *l)
 {
 	loop_timer_clear(leases.loop, &l->handshake);
 	loop_timer_clear(leases.loop, &l->recheck);
-	carrier_drop(&l->carrier);
+	carry_drop(&l->carrier);
 }
 
 static void on_over(struct carrier *c)
@@ -61,7 +61,7 @@ static void on_port(struct source *source, uint32_t events)
 	struct carrier *c = container_of(source, struct carrier, source);
 	struct lease *l = container_of(c, struct lease, carrier);
 	struct err err = ERR_INIT;
-	int r = carrier_take(c, &err);
+	int r = carry_take(c, &err);
 
 	if (r < 0 && err.code == ERR_protocol && stream_begun(c->stream)) {
 		log_warning("port %u: %s", l->k, err.msg);
@@ -73,7 +73,7 @@ static void on_port(struct source *source, uint32_t events)
 		if (r < 0 || (events & EPOLLHUP))
 			loop_timer_set(leases.loop, &l->recheck, RECHECK_MS);
 	}
-	carrier_move(c);
+	carry_move(c);
 }
 
 static void on_handshake(struct timer *t)

@@ -10,7 +10,7 @@
 #include "common/stream.h"
 #include "guest/loop.h"
 
-/* `tree` must outlive all leases; carrier_init() comes first. */
+/* `tree` must outlive all leases; carry_init() comes first. */
 void lease_init(struct loop *loop, int tree);
 
 /* Open port k anew for the client that will connect, and put the nonce into it. Fails with busy

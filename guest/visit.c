@@ -10,7 +10,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proto_agent.h"
-#include "guest/carrier.h"
+#include "guest/carry.h"
 #include "guest/session.h"
 #include "guest/vsock.h"
 
@@ -45,7 +45,7 @@ static void drop(struct visit *v)
 		p = &(*p)->next;
 	*p = v->next;
 	visits.n--;
-	carrier_drop(&v->carrier);
+	carry_drop(&v->carrier);
 	free(v);
 }
 
@@ -82,13 +82,13 @@ static void on_stream(struct source *source, uint32_t events)
 		wait_for_end(v);
 		return;
 	}
-	if (carrier_take(c, &err) < 0) {
+	if (carry_take(c, &err) < 0) {
 		if (err.code == ERR_protocol)
 			log_warning("a session: %s", err.msg);
 		drop(v);
 		return;
 	}
-	carrier_move(c);
+	carry_move(c);
 }
 
 static void make_room(void)

@@ -11,5 +11,5 @@
 /* Connections at a time. One more takes the place of the oldest that has no session. */
 #define VISITS_MAX 128
 
-/* Listen, and serve what comes; carrier_init() comes first. */
+/* Listen, and serve what comes; carry_init() comes first. */
 int visit_start(struct loop *loop, struct err *err);
