@@ -98,12 +98,52 @@ static int member_line(
 	return 0;
 }
 
+/* A line for each of several objects, with their values. */
+static int member_objects(const char *name, struct json_object *array, struct err *err)
+{
+	_cleanup_free_ char *shown = text_clean(name);
+
+	printf("%s:\n", shown ? shown : "?");
+	for (size_t i = 0; i < json_object_array_length(array); i++) {
+		const char *between = "  ";
+
+		json_object_object_foreach(json_object_array_get_idx(array, i), inner, value)
+		{
+			_cleanup_free_ char *text = one_line(inner, value);
+
+			if (!text)
+				return err_sys(
+					err, ERR_operation_failed, ENOMEM, "cannot show an object");
+			printf("%s%s", between, *text ? text : "-");
+		}
+		putchar('\n');
+	}
+	return 0;
+}
+
+/* Whether it is an array of objects alone, and has one at all. */
+static bool are_objects(struct json_object *value)
+{
+	size_t n =
+		json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!json_object_is_type(json_object_array_get_idx(value, i), json_type_object))
+			return false;
+	return n > 0;
+}
+
 int output_members(struct json_object *o, struct err *err)
 {
 	if (!json_object_is_type(o, json_type_object))
 		return err_set(err, ERR_protocol, "the daemon answered without an object");
 	json_object_object_foreach(o, name, value)
 	{
+		if (are_objects(value)) {
+			if (member_objects(name, value, err) < 0)
+				return -1;
+			continue;
+		}
 		if (!json_object_is_type(value, json_type_object)) {
 			if (member_line("", name, value, err) < 0)
 				return -1;

@@ -21,7 +21,8 @@ struct image_layer {
 
 struct image {
 	digest id;
-	char reference[256]; /* "": it has none */
+	char reference[256];  /* "": it has none */
+	digest config_digest; /* "": a rootfs has none */
 	struct image_config config;
 	struct image_layer *layers; /* oldest first; as many as the configuration's diff_ids */
 	uint32_t n_layers;

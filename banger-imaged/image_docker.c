@@ -166,6 +166,7 @@ static int open_image(struct store *s, struct json_object *o, const struct image
 		image_config_parse(config, n, &i->config, err) < 0 ||
 		take_layers(s, o, limits, i, err) < 0)
 		return -1;
+	i->config_digest = i->id;
 	return image_check_config(i, err);
 }
 

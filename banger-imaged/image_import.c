@@ -19,8 +19,12 @@
 #include "common/fd.h"
 #include "common/str.h"
 
+/* Of each layer the digest and the size, as decimal digits. */
+#define LAYER_TEXT_MAX (DIGEST_MAX + 1 + 20 + 1)
+
 struct image_answer {
 	struct image_config config;
+	char *layers;
 };
 
 void image_answer_destroy(struct image_answer *a)
@@ -28,6 +32,7 @@ void image_answer_destroy(struct image_answer *a)
 	if (!a)
 		return;
 	image_config_finish(&a->config);
+	free(a->layers);
 	free(a);
 }
 
@@ -188,14 +193,41 @@ static int run(
 	return unpack(i, err) < 0 || write_image(i, ret_size, err) < 0 ? -1 : 0;
 }
 
+/* A docker archive names no layer by a digest: then it is that of what is in it. */
+static int list_layers(const struct image *i, struct image_answer *a, strv *ret, struct err *err)
+{
+	const uint32_t cap = i->n_layers * LAYER_TEXT_MAX;
+	strv v = { 0 };
+
+	a->layers = malloc(cap + 1);
+	if (!a->layers)
+		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot answer");
+	for (uint32_t k = 0; k < i->n_layers; k++) {
+		const struct image_layer *l = &i->layers[k];
+		const digest *d = l->has_digest ? &l->digest : &i->config.diff_ids[k];
+		char size[21];
+
+		(void)str_format(size, sizeof(size), "%llu", (unsigned long long)l->blob.size);
+		if (!strv_add(&v, a->layers, cap, d->s) || !strv_add(&v, a->layers, cap, size))
+			return err_set(err, ERR_operation_failed, "the layers take too much room");
+	}
+	*ret = v;
+	return 0;
+}
+
 static int answer(struct import *i, struct job_image_import_out *out, uint64_t size,
 	struct image_answer **ret_answer, struct err *err)
 {
 	struct image_answer *a = calloc(1, sizeof(*a));
 	struct image_config *c = &i->image.config;
+	strv layers;
 
 	if (!a)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot answer");
+	if (list_layers(&i->image, a, &layers, err) < 0) {
+		image_answer_destroy(a);
+		return -1;
+	}
 	*out = (struct job_image_import_out){
 		.id = i->image.id,
 		.size = size,
@@ -207,7 +239,9 @@ static int answer(struct import *i, struct job_image_import_out *out, uint64_t s
 		.user = c->user,
 		.directory = c->directory,
 		.stop_signal = c->stop_signal,
+		.layers = layers,
 	};
+	(void)text_parse(i->image.config_digest.s, &out->config);
 	(void)text_parse(i->image.reference, &out->reference);
 	a->config = *c;
 	*c = (struct image_config){ 0 };

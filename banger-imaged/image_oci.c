@@ -110,6 +110,7 @@ static int open_manifest(struct store *s, const struct descriptor *d,
 	if (load_blob(s, d, limits, &manifest, &n, err) < 0 ||
 		manifest_parse(manifest, n, d->type, limits, &m, err) < 0)
 		return -1;
+	i->config_digest = m.config.digest;
 	r = load_blob(s, &m.config, limits, &config, &n, err);
 	if (r == 0)
 		r = image_config_parse(config, n, &i->config, err);

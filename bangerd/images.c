@@ -188,6 +188,22 @@ static int check_space(struct images *im, int source, struct err *err)
 	return blobs_check_space(&im->blobs, need, im->settings->image_min_free, err);
 }
 
+/* Two strings for each layer. */
+static int check_layers(const strv *layers, struct err *err)
+{
+	const char *size;
+	uint64_t n;
+	digest d;
+
+	for (const char *s = strv_next(layers, NULL); s; s = strv_next(layers, size)) {
+		size = strv_next(layers, s);
+		if (!size || !digest_parse(s, &d) || !str_to_u64(size, 0, INT64_MAX, &n))
+			return err_set(
+				err, ERR_operation_failed, "the image worker describes no layers");
+	}
+	return 0;
+}
+
 /* What the worker said of the image, as a row: all of it the image's own claims, of proven form. */
 static int make_row(const struct job_image_import_out *out, struct image_row *row, struct err *err)
 {
@@ -198,7 +214,11 @@ static int make_row(const struct job_image_import_out *out, struct image_row *ro
 	row->user = out->user;
 	row->directory = out->directory;
 	row->stop_signal = out->stop_signal;
-	if (strv_dup(&out->entrypoint, &row->entrypoint, err) < 0 ||
+	if (out->config.s[0] && !digest_parse(out->config.s, &row->config))
+		return err_set(err, ERR_operation_failed,
+			"the image worker names its configuration by no digest");
+	if (check_layers(&out->layers, err) < 0 || strv_dup(&out->layers, &row->layers, err) < 0 ||
+		strv_dup(&out->entrypoint, &row->entrypoint, err) < 0 ||
 		strv_dup(&out->command, &row->command, err) < 0 ||
 		strv_dup(&out->environment, &row->env, err) < 0 ||
 		strv_dup(&out->exposed_ports, &row->exposed_ports, err) < 0)

@@ -138,11 +138,12 @@ static const struct saga alias_saga = SAGA("image.alias", alias_steps);
 static int copy_row(const struct image_row *have, struct image_row *row, struct err *err)
 {
 	*row = *have;
-	row->entrypoint = row->command = row->env = row->exposed_ports = (strv){ 0 };
+	row->entrypoint = row->command = row->env = row->exposed_ports = row->layers = (strv){ 0 };
 	if (strv_dup(&have->entrypoint, &row->entrypoint, err) < 0 ||
 		strv_dup(&have->command, &row->command, err) < 0 ||
 		strv_dup(&have->env, &row->env, err) < 0 ||
-		strv_dup(&have->exposed_ports, &row->exposed_ports, err) < 0)
+		strv_dup(&have->exposed_ports, &row->exposed_ports, err) < 0 ||
+		strv_dup(&have->layers, &row->layers, err) < 0)
 		return -1;
 	row->id = vm_id_random();
 	row->created_at = time(NULL);

@@ -73,6 +73,25 @@ int rpc_image_list(struct call *call, struct rpc_image_list_in *in, struct json_
 	return reply_end(&r, ret_result, err);
 }
 
+static void add_layers(struct reply *image, const strv *layers)
+{
+	struct reply list, layer;
+	const char *size;
+	uint64_t n = 0;
+
+	reply_begin_array(&list);
+	for (const char *s = strv_next(layers, NULL); s; s = strv_next(layers, size)) {
+		size = strv_next(layers, s);
+		if (!size || !str_to_u64(size, 0, INT64_MAX, &n))
+			break; /* images.c writes no such row */
+		reply_begin(&layer);
+		reply_string(&layer, "digest", s);
+		reply_int(&layer, "size_bytes", (int64_t)n);
+		reply_object(&list, NULL, reply_take(&layer));
+	}
+	reply_object(image, "layers", reply_take(&list));
+}
+
 int rpc_image_show(struct call *call, struct rpc_image_show_in *in, struct json_object **ret_result,
 	struct err *err)
 {
@@ -95,6 +114,8 @@ int rpc_image_show(struct call *call, struct rpc_image_show_in *in, struct json_
 	reply_string(&image, "stop_signal", row.stop_signal.s);
 	reply_strv(&image, "exposed_ports", &row.exposed_ports);
 	reply_strv(&image, "used_by", &users);
+	reply_string(&image, "config", row.config.s[0] ? row.config.s : NULL);
+	add_layers(&image, &row.layers);
 	return answer(&image, ret_result, err);
 }
 

@@ -13,7 +13,9 @@ struct image_row {
 	uint64_t size, entries;
 	int64_t created_at; /* seconds since the epoch */
 	text reference, user, directory, stop_signal;
-	strv entrypoint, command, env, exposed_ports; /* the row's own */
+	digest config; /* of its configuration; "": it has none */
+	/* The row's own. `layers` are two strings for each, oldest first: digest and size. */
+	strv entrypoint, command, env, exposed_ports, layers;
 };
 
 void image_row_finish(struct image_row *r); /* for _cleanup_; harmless on a zeroed one */

@@ -94,6 +94,10 @@ const char *const store_schema_steps[] = {
 	/* Which boot of the host this was used in last. */
 	"CREATE TABLE host (boot_id TEXT NOT NULL) STRICT;"
 	"INSERT INTO host VALUES ('');",
+
+	/* What an image is made of; of those that were here nobody noted it. */
+	"ALTER TABLE image ADD COLUMN config TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE image ADD COLUMN layers BLOB NOT NULL DEFAULT x'';",
 };
 
 const int store_schema_version = ARRAY_SIZE(store_schema_steps);

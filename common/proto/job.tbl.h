@@ -28,7 +28,9 @@ IN(u64, total)
 END(progress)
 
 /* `reference` and `digest` choose among several images of an input (text ""/ zero: no choice).
- * The image's configuration comes back as the image has it: the guest's business, not proven. */
+ * The image's configuration comes back as the image has it: the guest's business, not proven.
+ * `config` is its digest, `layers` two strings for each layer, oldest first: its digest (of what is
+ * in it, where an archive names none) and its size as it is stored. A rootfs has neither. */
 MSG(image_import, any)
 IN(image_kind, kind)
 IN(text, reference)
@@ -47,6 +49,8 @@ OUT(text, user)
 OUT(text, directory)
 OUT(text, stop_signal)
 OUT(strv, exposed_ports)
+OUT(text, config)
+OUT(strv, layers)
 END(image_import)
 
 /* `kernel`: a .deb, a bzImage or an ELF vmlinux. `modules`: a source socket for the directory

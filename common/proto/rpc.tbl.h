@@ -230,7 +230,7 @@ END(image_list)
 
 METHOD(image_show, "image.show", inline, any, "Everything about one image")
 PARAM(object_ref, image, required, "id, name, digest, or unique prefix")
-RESULT(object, image, "as in image.list, besides: reference, entrypoint, command, env, user, directory, stop_signal, exposed_ports, used_by")
+RESULT(object, image, "as in image.list, besides: reference, entrypoint, command, env, user, directory, stop_signal, exposed_ports, used_by; config (the digest of its configuration; null for a rootfs) and layers (objects with digest and size_bytes, oldest first)")
 END(image_show)
 
 METHOD(image_promote, "image.promote", work, root, "Make an image everybody's: root gets a copy of its own, and the owner's stays")

@@ -49,6 +49,19 @@ def test_show(bench):
     assert json.loads(bench.run("image", "show", "debian", "-o", "json").stdout)["entrypoint"] == []
 
 
+def test_layers(bench):
+    """One a line; what a daemon says that is no text does nothing to a terminal."""
+    image = {"config": None, "layers": [{"digest": "sha256:aa", "size_bytes": 7},
+                                        {"digest": "\033[2J", "size_bytes": "x"}],
+             "used_by": ["web"], "env": []}
+    bench.daemon.methods["image.show"] = lambda c, r, f: {"image": image}
+    lines = bench.run("image", "show", "debian").stdout.decode().splitlines()
+    at = lines.index("layers:")
+    assert lines[at + 1] == "  sha256:aa  7" and "\033" not in lines[at + 2]
+    assert lines[0] == "config:            -" and lines[at + 3:] == [
+        'used_by:           ["web"]', "env:               []"]
+
+
 def test_daemon_status(bench):
     status = {"version": "1", "pid": 1, "host": {"kvm": "slow", "qemu": "/usr/bin/qemu"}}
     bench.daemon.methods["daemon.status"] = lambda c, r, f: status

@@ -45,6 +45,19 @@ def test_what_is_here_is_not_asked_for(image):
     assert (done.status, done.out) == (0, "0\n/etc\nno\n"), done
 
 
+def test_who_uses_it(image):
+    """Told by `image show`, and why it is not deleted."""
+    suite.banger("vm", "create", "-q", "--no-start", "--name", "user-of-it", "--memory", vms.MEMORY,
+                 "--image", image, check=True)
+    try:
+        assert suite.banger_json("image", "show", image)["used_by"] == ["user-of-it"]
+        refused = suite.banger("image", "delete", image)
+        assert refused.status == 1 and "used by VMs: user-of-it" in refused.err, refused
+    finally:
+        suite.banger("vm", "delete", "user-of-it", check=True)
+    assert suite.banger_json("image", "show", image)["used_by"] == []
+
+
 def test_what_no_registry_has(image):
     done = run(image.replace("box:1", "none:1"), "--", "true")
     assert done.status == 125 and "cannot be pulled" in done.err, done

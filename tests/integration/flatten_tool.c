@@ -108,6 +108,8 @@ static void print(const struct job_image_import_out *out)
 	json_object_object_add(o, "command", list(&out->command));
 	json_object_object_add(o, "environment", list(&out->environment));
 	json_object_object_add(o, "exposed_ports", list(&out->exposed_ports));
+	json_object_object_add(o, "config", json_object_new_string(out->config.s));
+	json_object_object_add(o, "layers", list(&out->layers));
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	json_object_put(o);
 }

@@ -447,6 +447,36 @@ def test_configuration(tmp_path):
         ["80/tcp", "53/udp"], "latest"]
 
 
+def test_what_it_is_made_of(tmp_path):
+    """The digests of the configuration and of each layer, with its size as it is stored."""
+    tars = [oci.tar([oci.entry(name, name.encode() * 999)]) for name in ("one", "two")]
+    layout = oci.Layout()
+    manifest = json.loads(layout.files[
+        "blobs/" + layout.image(tars)["digest"].replace(":", "/")])
+    answer, _ = flatten(layout.archive(tmp_path / "oci.tar"))
+    assert answer["config"] == manifest["config"]["digest"]
+    assert answer["layers"] == [word for layer in manifest["layers"]
+                                for word in (layer["digest"], str(layer["size"]))]
+    # A docker archive names layers by what is in them alone.
+    archive = oci.docker_archive(tmp_path / "docker.tar", tars)
+    answer, _ = flatten(archive)
+    assert answer["config"] == answer["id"]
+    assert answer["layers"] == [word for tar in tars for word in (oci.digest(tar), str(len(tar)))]
+    (tmp_path / "rootfs.tar").write_bytes(tars[0])
+    answer, _ = flatten(tmp_path / "rootfs.tar")
+    assert (answer["config"], answer["layers"]) == ("", [])
+
+
+def test_the_most_text_and_layers(tmp_path):
+    """As much as an image may say of itself fits into the worker's answer."""
+    layout = oci.Layout()
+    strings = ["x" * 1023] * 90
+    layout.image([oci.tar([oci.entry(f"f{n}")]) for n in range(128)],
+                 {"Env": strings, "User": "u" * 500, "StopSignal": "S" * 500})
+    answer, _ = flatten(layout.archive(tmp_path / "large.tar"))
+    assert len(answer["layers"]) == 256 and answer["environment"] == strings
+
+
 def two_images():
     layout = oci.Layout()
     layout.image([oci.tar([oci.entry("one")])], reference="one")

@@ -65,6 +65,10 @@ def test_pull(plain):
     shown = suite.banger_json("image", "show", reference)
     assert shown["digest"] == digest and shown["reference"] == reference
     assert shown["env"] == ["A=1"] and done.out.strip() == shown["id"]
+    manifest = plain.manifest("some/image", digest)
+    assert shown["config"] == manifest["config"]["digest"] and shown["used_by"] == []
+    assert shown["layers"] == [{"digest": layer["digest"], "size_bytes": layer["size"]}
+                               for layer in manifest["layers"]]
     again = suite.banger("image", "pull", reference)
     assert again.out == done.out and "was here already" in again.err, again
     assert rpc.call("image.pull", {"reference": reference, "policy": "never"})["pulled"] is False
@@ -78,6 +82,8 @@ def test_another_name_is_the_same_file(plain):
     assert first != second
     folder = Path(suite.settings()["state_dir"]) / "images"
     assert (folder / f"{first}.ext4").samefile(folder / f"{second}.ext4")
+    shown = [suite.banger_json("image", "show", i) for i in (first, second)]
+    assert shown[0]["layers"] == shown[1]["layers"] != [] and shown[0]["config"] == shown[1]["config"]
     suite.banger("image", "delete", first, check=True)
     assert (folder / f"{second}.ext4").exists()
 

@@ -71,6 +71,15 @@ class Registry:
         connection.close()
         return answer.status, dict(answer.getheaders()), data
 
+    def manifest(self, path, digest):
+        """What it has, as it would give it to anybody."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request("GET", f"/v2/{path}/manifests/{digest}", None,
+                           {**self.headers(), "Accept": oci.MANIFEST})
+        answer = json.loads(connection.getresponse().read())
+        connection.close()
+        return answer
+
     def put_blob(self, repository, data):
         status, headers, _ = self.ask("POST", f"/v2/{repository}/blobs/uploads/")
         assert status == 202, status

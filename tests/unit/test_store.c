@@ -64,7 +64,8 @@ static void sql(const char *words)
 
 static void make_image(struct image_row *r, const char *id, const char *name, uid_t owner)
 {
-	static const char command[] = "sh\0-c\0true";
+	static const char command[] = "sh\0-c\0true", layers[] = "sha256:01\0"
+								 "1234";
 
 	*r = (struct image_row){
 		.owner = owner, .size = 1ULL << 40, .entries = 7, .created_at = 1700000000
@@ -72,6 +73,8 @@ static void make_image(struct image_row *r, const char *id, const char *name, ui
 	assert_true(vm_id_parse(id, &r->id));
 	assert_true(ref_name_parse(name, &r->name));
 	strcpy(r->digest.s, "sha256:00");
+	strcpy(r->config.s, "sha256:02");
+	r->layers = (strv){ .p = layers, .n = sizeof(layers), .count = 2 };
 	r->command = (strv){ .p = command, .n = sizeof(command), .count = 3 };
 }
 
@@ -119,6 +122,9 @@ static void test_opens_again(void **state)
 	assert_int_equal(got.command.count, 3);
 	assert_memory_equal(got.command.p, "sh\0-c\0true", 11);
 	assert_int_equal(got.env.count, 0);
+	assert_string_equal(got.config.s, "sha256:02");
+	assert_int_equal(got.layers.count, 2);
+	assert_string_equal(strv_next(&got.layers, got.layers.p), "1234");
 	image_row_finish(&got);
 	store_close(s);
 }
