@@ -151,7 +151,7 @@ def test_nonsense_on_control(box, what, pause):
 
 def test_half_frame_without_a_drop(serial_box):
     serial_box.control.socket.sendall(agent.frame("health")[:10])
-    time.sleep(1.5)
+    microvm.printed(serial_box, b"the rest of a frame did not come", timeout=60)
     assert serial_box.control.call("hello")["ready"] == 1
 
 

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -51,8 +52,15 @@ struct options {
 static struct json_object *answer, *notes, *told;
 static pid_t fetcher = -1;
 
+/* In the layout's reader: where its error goes. The fetcher's own, if there is one, says more. */
+static struct err *reader_err;
+
 static void die(const struct err *err)
 {
+	if (reader_err) {
+		*reader_err = *err;
+		exit(1);
+	}
 	fprintf(stderr, "%s: %s\n", err_code_name(err->code), err->msg);
 	exit(1);
 }
@@ -269,14 +277,19 @@ static void serve(struct ipc *ch, const struct options *o, const digest *manifes
 {
 	struct fetch_serve_in in;
 	struct fetch_serve_out out;
-	struct err err = ERR_INIT;
+	struct err err = ERR_INIT, *shared;
 	int pair[2], status = 0, r;
 	pid_t reader;
 
 	if (frame_pair(pair, &err) < 0)
 		die(&err);
-	reader = fork();
+	shared = mmap(
+		NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	reader = shared == MAP_FAILED ? -1 : fork();
+	if (reader < 0)
+		usage();
 	if (reader == 0) {
+		reader_err = shared;
 		close(pair[1]);
 		close(ipc_fd(ch));
 		read_layout(pair[0], o->target, manifest);
@@ -288,7 +301,7 @@ static void serve(struct ipc *ch, const struct options *o, const digest *manifes
 	if (r < 0)
 		die(&err);
 	if (waitpid(reader, &status, 0) != reader || status != 0)
-		exit(1);
+		die(shared);
 	json_object_object_add(answer, "fetched", json_object_new_uint64(out.fetched));
 	json_object_object_add(answer, "reused", json_object_new_uint64(out.reused));
 }
