@@ -41,6 +41,8 @@ int drop_confine(const struct settings *settings, struct err *err)
 		{ settings->paths_libexec_dir.s, CONFINE_READ },
 		{ "/etc", CONFINE_READ }, /* resolv.conf, passwd, registries.conf */
 		{ settings->image_registries.s, CONFINE_READ },
+		{ settings->paths_catalog_dir.s, CONFINE_READ },
+		{ settings->paths_vendor_catalog_dir.s, CONFINE_READ },
 		{ "/run/systemd/resolve", CONFINE_READ }, /* where the former may point to */
 		{ "/proc/meminfo", CONFINE_READ },
 		{ "/proc/sys/kernel/random/boot_id", CONFINE_READ },

@@ -8,6 +8,7 @@
 
 #include "bangerd/call.h"
 #include "bangerd/fetch_job.h"
+#include "bangerd/image_name.h"
 #include "bangerd/image_serve.h"
 #include "bangerd/images.h"
 #include "bangerd/pulls.h"
@@ -26,6 +27,7 @@ struct pull {
 	struct registries *registries;
 	struct reference reference;
 	char canonical[REFERENCE_MAX + 1];
+	bool catalog;  /* it is a catalog's */
 	ref_name name; /* of the image to be */
 	struct ipc *fetcher;
 	digest digest; /* of its manifest */
@@ -41,9 +43,8 @@ static int prepare(struct pull *p, struct err *err)
 {
 	const char *name = p->in->name ? p->in->name : p->in->reference;
 
-	if (registries_load(p->call->services->settings->image_registries.s, &p->registries, err) <
-			0 ||
-		registries_resolve(p->registries, p->in->reference, &p->reference, err) < 0)
+	if (image_name_resolve(p->call->services->settings, p->in->reference, &p->registries,
+		    &p->reference, &p->catalog, err) < 0)
 		return -1;
 	reference_format(&p->reference, p->canonical);
 	if (!ref_name_parse(name, &p->name))
@@ -138,7 +139,9 @@ static int pull_now(struct pull *p, struct image_row *ret, bool *ret_pulled, str
 {
 	_cleanup_(image_row_finish) struct image_row have = { 0 };
 	struct images *im = p->call->services->images;
-	const struct images_origin origin = { .reference = p->canonical, .digest = &p->digest };
+	const struct images_origin origin = {
+		.reference = p->canonical, .digest = &p->digest, .catalog = p->catalog
+	};
 	int found;
 
 	if (images_check_pull(im, p->call->uid, &p->name, &origin, p->in->replace, err) < 0 ||

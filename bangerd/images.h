@@ -36,6 +36,7 @@ int images_open(struct images *im, const vm_id *id, int *ret_fd, struct err *err
 struct images_origin {
 	const char *reference; /* canonical */
 	const digest *digest;  /* of its manifest */
+	bool catalog;	       /* the reference's digest is a catalog's, which may change */
 };
 
 /* The requests: see rpc.tbl.h. With an origin (NULL: none) the image must be that one. */

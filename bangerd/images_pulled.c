@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Images of registries: which is here already, and one image under several names. */
+#include <string.h>
 #include <time.h>
 
 #include "bangerd/images_impl.h"
@@ -81,6 +82,17 @@ int images_find_digest(struct images *im, uid_t uid, const digest *d, const ref_
 	return find(im, &f, ret, err);
 }
 
+/* Whether an image is an older one of what is pulled now. */
+static bool is_older(const char *reference, const struct images_origin *origin)
+{
+	size_t n = strcspn(reference, "@");
+
+	if (str_eq(reference, origin->reference))
+		return true;
+	return origin->catalog && n > 0 && strcspn(origin->reference, "@") == n &&
+	       strncmp(reference, origin->reference, n) == 0;
+}
+
 int images_check_pull(struct images *im, uid_t uid, const ref_name *name,
 	const struct images_origin *origin, bool replace, struct err *err)
 {
@@ -88,7 +100,7 @@ int images_check_pull(struct images *im, uid_t uid, const ref_name *name,
 
 	if (images_find_own(im, STORE_READ, uid, name->s, &own, err) < 0)
 		return -1;
-	if (own.found && !replace && !str_eq(own.reference.s, origin->reference))
+	if (own.found && !replace && !is_older(own.reference.s, origin))
 		return err_set(err, ERR_already_exists,
 			"you have an image '%s' already, which is not of %s: choose another name, "
 			"or replace it",

@@ -2,6 +2,7 @@
 /* image.import, pull, reference, cache.prune, promote, list, show and delete. */
 #include "bangerd/call.h"
 #include "bangerd/fetch_job.h"
+#include "bangerd/image_name.h"
 #include "bangerd/image_pull.h"
 #include "bangerd/images.h"
 #include "bangerd/registries.h"
@@ -143,10 +144,11 @@ int rpc_image_reference(struct call *call, struct rpc_image_reference_in *in,
 	char canonical[REFERENCE_MAX + 1];
 	struct reference reference;
 	struct reply hosts, r;
+	bool catalog;
 	size_t n;
 
-	if (registries_load(call->services->settings->image_registries.s, &registries, err) < 0 ||
-		registries_resolve(registries, in->reference, &reference, err) < 0)
+	if (image_name_resolve(call->services->settings, in->reference, &registries, &reference,
+		    &catalog, err) < 0)
 		return -1;
 	n = registries_endpoints(registries, reference.registry, endpoints);
 	reply_begin_array(&hosts);

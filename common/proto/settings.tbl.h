@@ -10,6 +10,8 @@
 SETTING(paths, run_dir, path, "/run/banger", "sockets and what is true until the next boot")
 SETTING(paths, state_dir, path, "/var/lib/banger", "the database, images, kernels and disks")
 SETTING(paths, libexec_dir, path, "/usr/libexec/banger", "helpers and guest programs")
+SETTING(paths, catalog_dir, path, "/etc/banger/catalog.d", "catalogs of this host, see banger-catalog(5)")
+SETTING(paths, vendor_catalog_dir, path, "/usr/share/banger/catalog.d", "catalogs that packages bring")
 
 SETTING(daemon, user, name, "banger", "user of bangerd; its group reaches the VMs' sockets")
 SETTING(daemon, image_user, name, "banger-image", "user of banger-imaged and its workers")

@@ -191,7 +191,7 @@ def test_man_pages_build():
 def test_man_pages_are_there():
     there = {path.name for path in repo.files(".scd")}
     assert {"banger.1.scd", "bangerd.8.scd", "banger-netd.8.scd", "banger-imaged.8.scd",
-            "banger.conf.5.scd", "banger-rpc.7.scd"} <= there
+            "banger.conf.5.scd", "banger-catalog.5.scd", "banger-rpc.7.scd"} <= there
 
 
 # ---- confinement ----
