@@ -55,11 +55,13 @@ static int dry_run(struct client *c, const struct plan *plan, struct err *err)
 	return output_id(line, err);
 }
 
-/* The end of `vm run`: with --rm the VM goes, whatever the session came to. */
+/* The end of `vm run`: with --rm the VM goes, whatever the session came to. The image's own command
+ * is told first, if there is one: a guest that does not answer, or a second signal, is no reason to
+ * keep the VM. */
 static int finish_run(struct cli *cli, struct client *c, const struct args_vm_run *a,
-	const struct created *vm, int signals, int status, struct err *err)
+	const struct created *vm, bool own_command, int signals, int status, struct err *err)
 {
-	struct err failure = ERR_INIT;
+	struct err failure = ERR_INIT, unstopped = ERR_INIT;
 	_cleanup_client_ struct client *again = NULL;
 
 	if (!a->remove) {
@@ -69,6 +71,8 @@ static int finish_run(struct cli *cli, struct client *c, const struct args_vm_ru
 				vm->name, vm->name, vm->name);
 		return status;
 	}
+	if (own_command)
+		(void)create_stop(c, vm->id, signals, &unstopped);
 	if (create_remove(c, vm->id, signals, &failure) == 0)
 		return status;
 	/* A daemon that was restarted meanwhile has lost the connection, not the VM. */
@@ -97,7 +101,7 @@ static int run_attached(struct cli *cli, struct client *c, const struct args_vm_
 	attach.tty = argv->n > 0 ? a->terminal.tty : a->terminal.tty || isatty(STDIN_FILENO);
 	attach.no_stdin = a->terminal.no_stdin;
 	status = attach_run(cli, c, &attach, err);
-	return finish_run(cli, c, a, &vm, signals, status, err);
+	return finish_run(cli, c, a, &vm, argv->n == 0, signals, status, err);
 }
 
 static int run_detached(struct cli *cli, struct client *c, const struct plan *plan, struct err *err)

@@ -14,6 +14,8 @@
 #include "banger-cli/text.h"
 #include "common/str.h"
 
+#define STOP_S 10 /* what container engines leave a command after its stop signal */
+
 /* A creation under way, for the watch on signals. */
 struct making {
 	struct cli *cli;
@@ -287,23 +289,48 @@ static int on_signal_removing(struct watch *w, struct err *err)
 	return 0;
 }
 
+/* Ask for something about a VM that is to go; a signal ends the wait. */
+static int ask_removing(struct client *c, enum rpc_method method, struct params *p, int signals,
+	struct reply *ret, struct err *err)
+{
+	struct watch watch = { .fd = signals, .ready = on_signal_removing };
+	struct client_wait wait = { .watches = &watch, .n_watches = 1 };
+	struct json_object *o = params_finish(p, err);
+	uint64_t request;
+
+	if (!o || client_send(c, method, o, NULL, 0, false, &request, err) < 0)
+		return -1;
+	return client_wait(c, request, &wait, ret, err);
+}
+
+int create_stop(struct client *c, const char *id, int signals, struct err *err)
+{
+	_cleanup_reply_ struct reply health = REPLY_INIT, stopped = REPLY_INIT;
+	struct params p;
+
+	params_init(&p);
+	params_text(&p, "vm", id);
+	if (ask_removing(c, RPC_METHOD_vm_health, &p, signals, &health, err) < 0)
+		return -1;
+	if (!str_eq(object_text(health.result, "main"), main_state_to_name(main_state_running)))
+		return 0;
+	params_init(&p);
+	params_text(&p, "vm", id);
+	params_number(&p, "timeout_s", STOP_S);
+	return ask_removing(c, RPC_METHOD_vm_stop, &p, signals, &stopped, err);
+}
+
 int create_remove(struct client *c, const char *id, int signals, struct err *err)
 {
 	_cleanup_reply_ struct reply reply = REPLY_INIT;
-	struct watch watch = { .fd = signals, .ready = on_signal_removing };
-	struct client_wait wait = { .watches = &watch, .n_watches = 1 };
 	struct err failure = ERR_INIT;
-	struct json_object *o;
 	struct params p;
-	uint64_t request;
 
 	params_init(&p);
 	params_text(&p, "vm", id);
 	params_flag(&p, "force", true);
-	o = params_finish(&p, err);
-	if (!o || client_send(c, RPC_METHOD_vm_delete, o, NULL, 0, false, &request, err) < 0)
-		return -1;
-	if (client_wait(c, request, &wait, &reply, &failure) == 0 || failure.code == ERR_not_found)
+	if (ask_removing(c, RPC_METHOD_vm_delete, &p, signals, &reply, &failure) == 0 ||
+		failure.code == ERR_not_found)
 		return 0;
 	*err = failure;
 	return err_wrap(err, "cannot delete VM %s", id);

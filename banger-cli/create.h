@@ -45,5 +45,10 @@ int create_argv(struct client *c, const char *image, const char *entrypoint,
 int create_vm(struct cli *cli, struct client *c, const struct plan *plan, int signals,
 	struct created *ret, struct err *err);
 
+/* Stop a VM that is to be deleted, where the image's own command runs in it: that has its stop
+ * signal, and 10 s. Any other VM (an image's init among them) has nothing to end. A signal ends the
+ * wait. Fails also when the guest does not answer: what to do then is to delete it. */
+int create_stop(struct client *c, const char *id, int signals, struct err *err);
+
 /* Delete the VM though it runs; that it is gone already is fine. A signal ends the wait. */
 int create_remove(struct client *c, const char *id, int signals, struct err *err);

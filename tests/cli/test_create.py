@@ -26,6 +26,30 @@ def test_run_and_remove(bench):
     assert bench.daemon.called("vm.delete")[0]["force"] is True
 
 
+@pytest.mark.parametrize("main, words, asked", [
+    ("running", (), ["vm.health", "vm.stop", "vm.delete"]),
+    ("init", (), ["vm.health", "vm.delete"]), ("exited", (), ["vm.health", "vm.delete"]),
+    ("running", ("--", "true"), ["vm.delete"])])
+def test_own_command_is_stopped_first(bench, main, words, asked):
+    """At the end with --rm: an image's own command that runs has its stop signal before."""
+    bench.daemon.methods["vm.health"] = lambda c, r, f: {"healthy": True, "main": main}
+    assert run(bench, "--rm", "-q", *words, input=b"").returncode == 0
+    names = [name for name, _ in bench.daemon.calls]
+    assert names[names.index("vm.exec") + 1:] == asked
+    assert all(call["timeout_s"] == 10 for call in bench.daemon.called("vm.stop"))
+    assert not others(bench)
+
+
+@pytest.mark.parametrize("method", ["vm.health", "vm.stop"])
+def test_what_cannot_be_stopped_goes(bench, method):
+    def fail(c, r, f):
+        raise fake_daemon.RpcError("timeout", "the guest does not answer")
+    bench.daemon.methods["vm.health"] = lambda c, r, f: {"healthy": True, "main": "running"}
+    bench.daemon.methods[method] = fail
+    assert run(bench, "--rm", "-q", input=b"").returncode == 0
+    assert bench.daemon.called(method) and not others(bench)
+
+
 def test_quiet_is_the_command_alone(bench):
     done = run(bench, "--rm", "-q", "--", "sh", "-c", "echo err >&2")
     assert done.stderr == b"err\n"

@@ -2,6 +2,8 @@
 """banger vm run with an image that a registry has: pulled on the way, or not, as --pull says; and
 what of its configuration is honoured."""
 
+import subprocess
+
 import guest_images
 import oci
 import pytest
@@ -14,14 +16,19 @@ CONFIG = {"Entrypoint": ["/bin/echo", "entry"], "Cmd": ["point"], "Env": ["FROM_
 
 
 @pytest.fixture(scope="module")
-def image(kernel, tmp_path_factory):
-    """A reference that begins with a registry that is there."""
+def server(kernel, tmp_path_factory):
     with registry.Registry(tmp_path_factory.mktemp("registry")) as r:
-        r.push("box:1", [guest_images.busybox_layer(), oci.tar([oci.entry("one", b"1\n")])], CONFIG)
-        yield f"{r.host}/box:1"
+        yield r
     for row in suite.banger_json("image", "list"):
-        if "/box:1" in row["name"]:
+        if r.host in row["name"]:
             suite.banger("image", "delete", row["id"], check=True)
+
+
+@pytest.fixture(scope="module")
+def image(server):
+    """A reference that begins with a registry that is there."""
+    server.push("box:1", [guest_images.busybox_layer(), oci.tar([oci.entry("one", b"1\n")])], CONFIG)
+    return f"{server.host}/box:1"
 
 
 def run(image, *arguments):
@@ -56,6 +63,36 @@ def test_who_uses_it(image):
     finally:
         suite.banger("vm", "delete", "user-of-it", check=True)
     assert suite.banger_json("image", "show", image)["used_by"] == []
+
+
+@pytest.fixture(scope="module")
+def signalled(server):
+    """One whose command says which signal it got, and ends."""
+    script = "for s in TERM INT USR2; do trap \"echo it got $s; exit\" $s; done; echo ready; " \
+             "while :; do sleep 0.1; done"
+    server.push("box:signalled", [guest_images.busybox_layer()],
+                {"Entrypoint": ["/bin/sh", "-c", script], "StopSignal": "SIGUSR2"})
+    return f"{server.host}/box:signalled"
+
+
+def test_stop_signal_at_stop(signalled):
+    with vms.vm(signalled, name="signalled") as name:
+        assert suite.wait_for(lambda: "ready" in suite.banger("vm", "logs", name).out)
+        suite.banger("vm", "stop", name, check=True)
+        assert "it got USR2" in suite.banger("vm", "logs", name).out
+
+
+def test_stop_signal_at_the_end_of_a_run(signalled):
+    """--rm: the image's own command is told before the VM goes."""
+    with subprocess.Popen(["banger", "vm", "run", "--rm", "-q", "--name", "signalled", "--memory",
+                           vms.MEMORY, "--image", signalled], stdin=subprocess.PIPE) as run_:
+        assert suite.wait_for(lambda: "ready" in suite.banger("vm", "logs", "signalled").out)
+        with subprocess.Popen(["banger", "vm", "logs", "--follow", "signalled"],
+                              stdout=subprocess.PIPE, text=True) as follow:
+            assert any("ready" in line for line in follow.stdout)
+            run_.communicate(b"exit 3\n", timeout=60)
+            assert "it got USR2" in follow.communicate(timeout=60)[0]
+    assert run_.returncode == 3 and vms.row("signalled") is None
 
 
 def test_what_no_registry_has(image):
