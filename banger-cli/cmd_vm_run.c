@@ -40,19 +40,31 @@ static void say_plan(const struct plan *plan)
 		cli_say("%s", line);
 }
 
-/* What would be made, once the daemon has shown that it has the image and the kernel. */
+static struct pull_ask pull_of(const struct args_machine *machine, bool quiet)
+{
+	return (struct pull_ask){ .reference = machine->image,
+		.policy = machine->pull == pull_not_given ? pull_policy_missing
+							  : (enum pull_policy)(machine->pull - 1),
+		.quiet = quiet };
+}
+
+/* What would be made, once the daemon has shown that it has the kernel, and the image or where to
+ * ask for it. */
 static int dry_run(struct client *c, const struct plan *plan, struct err *err)
 {
-	_cleanup_reply_ struct reply image = REPLY_INIT, kernel = REPLY_INIT;
-	char line[ERR_MSG_MAX];
+	const struct pull_ask ask = pull_of(plan->machine, plan->quiet);
+	_cleanup_reply_ struct reply kernel = REPLY_INIT;
+	char line[ERR_MSG_MAX], pull[ERR_MSG_MAX];
 
-	if (client_ask(c, RPC_METHOD_image_show, "image", plan->machine->image, &image, err) < 0)
+	if (pull_would(c, &ask, pull, sizeof(pull), err) < 0)
 		return -1;
 	if (plan->machine->kernel && client_ask(c, RPC_METHOD_kernel_show, "kernel",
 					     plan->machine->kernel, &kernel, err) < 0)
 		return -1;
 	create_describe(plan, line, sizeof(line));
-	return output_id(line, err);
+	if (output_id(line, err) < 0)
+		return -1;
+	return pull[0] ? output_id(pull, err) : 0;
 }
 
 /* The end of `vm run`: with --rm the VM goes, whatever the session came to. The image's own command
@@ -119,10 +131,7 @@ static int run_detached(struct cli *cli, struct client *c, const struct plan *pl
 static int get_image(struct cli *cli, struct client *c, struct args_machine *machine, bool quiet,
 	char *name, size_t cap, struct err *err)
 {
-	const struct pull_ask ask = { .reference = machine->image,
-		.policy = machine->pull == pull_not_given ? pull_policy_missing
-							  : (enum pull_policy)(machine->pull - 1),
-		.quiet = quiet };
+	const struct pull_ask ask = pull_of(machine, quiet);
 
 	if (pull_for_vm(cli, c, &ask, name, cap, err) < 0)
 		return -1;

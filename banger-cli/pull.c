@@ -123,6 +123,74 @@ int pull_image(struct cli *cli, struct client *c, const struct pull_ask *ask, st
 	return r;
 }
 
+/* By its name, or as an image of that reference under another one. */
+static int is_here(
+	struct client *c, const struct pull_ask *ask, bool *ret, struct err *why, struct err *err)
+{
+	_cleanup_reply_ struct reply shown = REPLY_INIT, found = REPLY_INIT;
+	struct err unfound = ERR_INIT;
+	struct json_object *params;
+	struct params p;
+
+	if (client_ask(c, RPC_METHOD_image_show, "image", ask->reference, &shown, why) == 0) {
+		*ret = true;
+		return 0;
+	}
+	if (why->code != ERR_not_found || ask->policy == pull_policy_never) {
+		*err = *why;
+		return -1;
+	}
+	params_init(&p);
+	params_text(&p, "reference", ask->reference);
+	params_text(&p, "policy", pull_policy_to_name(pull_policy_never));
+	params = params_finish(&p, err);
+	if (!params)
+		return -1;
+	*ret = client_call(c, RPC_METHOD_image_pull, params, &found, &unfound) == 0;
+	if (*ret || unfound.code == ERR_not_found)
+		return 0;
+	*err = unfound;
+	return err_wrap(err, "%s here, and it cannot be pulled", why->msg);
+}
+
+int pull_would(struct client *c, const struct pull_ask *ask, char *ret, size_t cap, struct err *err)
+{
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	struct err why = ERR_INIT;
+	struct json_object *hosts;
+	bool here = false;
+	const char *whole;
+	char line[1024];
+	size_t n;
+
+	if (ask->policy != pull_policy_always && is_here(c, ask, &here, &why, err) < 0)
+		return -1;
+	if (here) {
+		ret[0] = '\0';
+		return 0;
+	}
+	if (client_ask(c, RPC_METHOD_image_reference, "reference", ask->reference, &reply, err) < 0)
+		return why.code == ERR_none
+			       ? -1
+			       : err_wrap(err, "%s here, and it cannot be pulled", why.msg);
+	whole = object_text(reply.result, "reference");
+	hosts = object_array(reply.result, "hosts");
+	n = object_array_size(hosts);
+	if (!whole || n == 0)
+		return err_set(err, ERR_protocol, "the daemon answered without a reference");
+	str_format(line, sizeof(line), "would pull %s", whole);
+	for (size_t i = 0; i < n; i++) {
+		const char *host = json_object_get_string(json_object_array_get_idx(hosts, i));
+		size_t used = strlen(line);
+
+		str_format(line + used, sizeof(line) - used, "%s%s", i > 0 ? ", then " : " from ",
+			host ? host : "?");
+	}
+	if (!str_copy(ret, cap, line))
+		return err_set(err, ERR_protocol, "the daemon's answer is too long");
+	return 0;
+}
+
 int pull_for_vm(struct cli *cli, struct client *c, const struct pull_ask *ask, char *ret,
 	size_t cap, struct err *err)
 {

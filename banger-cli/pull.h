@@ -21,6 +21,12 @@ struct pull_ask {
 int pull_image(struct cli *cli, struct client *c, const struct pull_ask *ask, struct reply *ret,
 	struct err *err);
 
+/* What pull_for_vm() would do: *ret is "would pull REFERENCE from HOST, …" in one line, or "" when
+ * what is here would be used. No registry is asked. Fails where pull_for_vm() would, as far as the
+ * daemon knows by itself. */
+int pull_would(
+	struct client *c, const struct pull_ask *ask, char *ret, size_t cap, struct err *err);
+
 /* The image that a VM is to be made of: what is here, or, if the policy has it so, what a registry
  * has. *ret (of cap bytes) is what to name it by. */
 int pull_for_vm(struct cli *cli, struct client *c, const struct pull_ask *ask, char *ret,

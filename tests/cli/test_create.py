@@ -157,6 +157,28 @@ def test_dry_run(bench):
     assert run(bench, "--dry-run", "--kernel", "nope").returncode == 1
 
 
+def test_dry_run_of_what_is_not_here(bench):
+    """Where it would come from; nothing comes."""
+    def pull(c, r, f):
+        assert r["params"]["policy"] == "never"
+        raise fake_daemon.RpcError("not_found", "there is no image")
+    bench.daemon.methods["image.pull"] = pull
+    bench.daemon.methods["image.reference"] = lambda c, r, f: {
+        "reference": "far.example/team/tool:1", "hosts": ["near.example", "far.example"]}
+    line = b"would pull far.example/team/tool:1 from near.example, then far.example\n"
+    done = bench.run("vm", "run", "--dry-run", "--image", "tool")
+    assert done.returncode == 0 and done.stdout.endswith(b"\n" + line), done
+    assert run(bench, "--dry-run", "--pull", "always").stdout.endswith(b"\n" + line)
+    assert b"would pull" not in run(bench, "--dry-run").stdout
+    never = bench.run("vm", "run", "--dry-run", "--pull", "never", "--image", "tool")
+    assert (never.returncode, never.stdout) == (1, b""), never
+    # Under another name it is here.
+    bench.daemon.methods["image.pull"] = lambda c, r, f: {"image": {}, "pulled": False}
+    done = bench.run("vm", "run", "--dry-run", "--image", "tool")
+    assert done.returncode == 0 and b"would pull" not in done.stdout, done
+    assert not bench.daemon.called("vm.create.begin")
+
+
 def test_failed_creation(bench):
     def watch(c, r, f):
         operation = bench.daemon.operations[r["params"]["operation"]]

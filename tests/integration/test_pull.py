@@ -74,6 +74,29 @@ def test_pull(plain):
     assert rpc.call("image.pull", {"reference": reference, "policy": "never"})["pulled"] is False
 
 
+def test_dry_run(plain):
+    """vm run --dry-run asks no registry, and says which one would be asked."""
+    plain.push("some/image:dry", layers("p"))
+    reference = f"{plain.host}/some/image:dry"
+    words = ("vm", "run", "--dry-run", "--image")
+    dry = suite.banger(*words, reference)
+    assert dry.status == 0, dry
+    assert dry.out.splitlines()[-1] == f"would pull {reference} from {plain.host}", dry
+    absent = suite.banger(*words, "127.0.0.1:1/not/there:1")
+    assert absent.status == 0 and absent.out.endswith("from 127.0.0.1:1\n"), absent
+    assert suite.banger_json("image", "list") == []
+    assert rpc.call("image.cache.prune", {"dry_run": True})["blobs_freed"] == 0
+    bad = suite.banger(*words, f"{plain.host}/UPPER:1")
+    assert bad.status == 1 and "would" not in bad.out, bad
+    # Known by what it is, whatever its name.
+    suite.banger("image", "pull", "-q", "--name", "dry", reference, check=True)
+    for name in (reference, "dry"):
+        done = suite.banger(*words, name)
+        assert done.status == 0 and "would pull" not in done.out, done
+    again = suite.banger(*words, "dry", "--pull", "always")
+    assert again.status == 0 and "would pull" in again.out, again
+
+
 def test_another_name_is_the_same_file(plain):
     plain.push("some/image:2", layers("d"))
     reference = f"{plain.host}/some/image:2"
