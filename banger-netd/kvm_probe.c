@@ -124,3 +124,10 @@ void kvm_probe_finish(struct kvm_probe *p)
 	p->state = a.state;
 	p->us = a.us;
 }
+
+void kvm_probe_take(struct kvm_probe *p, uint64_t us)
+{
+	kvm_probe_cancel(p);
+	p->state = kvm_state_slow;
+	p->us = us;
+}

@@ -25,5 +25,8 @@ int kvm_probe_start(struct kvm_probe *p, struct err *err);
 /* Wait for the result, at most until the time limit; then the child is gone. */
 void kvm_probe_finish(struct kvm_probe *p);
 
+/* What a probe of a moment ago found stands for this one's result: slow, and how slow. */
+void kvm_probe_take(struct kvm_probe *p, uint64_t us);
+
 /* End it without a result. */
 void kvm_probe_cancel(struct kvm_probe *p);

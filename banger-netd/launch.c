@@ -294,6 +294,13 @@ int on_kvm_probe(struct launch *l, struct launch_kvm_probe_in *in, struct launch
 	return 0;
 }
 
+int on_kvm_known(struct launch *l, struct launch_kvm_known_in *in, struct launch_kvm_known_out *out,
+	struct err *err)
+{
+	kvm_probe_take(&l->kvm, in->probe_us);
+	return 0;
+}
+
 int on_qemu_probe(struct launch *l, struct launch_qemu_probe_in *in,
 	struct launch_qemu_probe_out *out, struct err *err)
 {

@@ -169,6 +169,18 @@ static void mend(struct netd *n)
 		log_error("%s", err.msg);
 }
 
+/* Launch began to probe at its own start; what was found a moment ago spares it that. */
+static int say_kvm(struct netd *n, struct err *err)
+{
+	struct launch_kvm_known_out out;
+
+	kvm_note_read(n->ledger, &n->kvm);
+	if (!n->kvm.known)
+		return 0;
+	return launch_kvm_known(
+		n->launch, &(struct launch_kvm_known_in){ .probe_us = n->kvm.us }, &out, err);
+}
+
 static int open_all(struct netd *n, int launch_fd, struct err *err)
 {
 	_cleanup_fd_ int run_dir = -1;
@@ -194,7 +206,9 @@ static int open_all(struct netd *n, int launch_fd, struct err *err)
 	if (link_open(&n->link, err) < 0 || nft_open(&n->nft, err) < 0 ||
 		host_boot_id(boot_id, err) < 0)
 		return -1;
-	return ledger_open(run_dir, boot_id, on_stale, n, &n->ledger, err);
+	if (ledger_open(run_dir, boot_id, on_stale, n, &n->ledger, err) < 0)
+		return -1;
+	return say_kvm(n, err);
 }
 
 static void close_all(struct netd *n)

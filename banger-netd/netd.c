@@ -50,6 +50,7 @@ int on_host_status(struct netd *n, struct netd_host_status_in *in, struct netd_h
 		launch_firecracker_probe(n->launch, &firecracker_in, &firecracker, err) < 0 ||
 		launch_dm_probe(n->launch, &dm_in, &dm, err) < 0)
 		return -1;
+	kvm_note_write(n->ledger, &n->kvm, kvm.kvm, kvm.probe_us);
 	out->kvm = kvm.kvm;
 	out->kvm_probe_us = kvm.probe_us;
 	out->have_tun = n->have_tun;

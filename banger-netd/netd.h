@@ -4,6 +4,7 @@
 #include "banger-netd/config.h"
 #include "banger-netd/host.h"
 #include "banger-netd/idle.h"
+#include "banger-netd/kvm_note.h"
 #include "banger-netd/ledger.h"
 #include "banger-netd/link.h"
 #include "banger-netd/nft.h"
@@ -23,6 +24,7 @@ struct netd {
 	uint32_t next_uid;   /* offset in the range, random at first: uids come round late */
 	struct host_tsc tsc;
 	bool have_tun, have_nft;
+	struct kvm_note kvm; /* at start */
 	struct idle idle;
 	unsigned swept; /* sweep.h, at start */
 };

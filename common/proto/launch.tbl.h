@@ -167,6 +167,11 @@ OUT(kvm_state, kvm)
 OUT(u64, probe_us)
 END(kvm_probe)
 
+/* KVM is known to be slow, by a probe of a moment ago: the one that goes on is ended. */
+MSG(kvm_known, any)
+IN(u64, probe_us)
+END(kvm_known)
+
 /* Is QEMU there, fit to be executed, and which is it? `problem` says why not. */
 MSG(qemu_probe, any)
 OUT(boolean, have_qemu)

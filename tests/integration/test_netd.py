@@ -101,6 +101,35 @@ def test_host_status(netd):
         assert int(status["probe_us"]) > 20000
 
 
+# Of the note of a KVM that was found to be slow: what of it is other than it is to be.
+NOTES = {
+    "of a moment ago": ({}, True),
+    "of a minute ago": ({"age": 62}, False),
+    "of the time to come": ({"age": -5}, False),
+    "of another boot": ({"boot": "00000000-0000-0000-0000-000000000000"}, False),
+    "of a /dev/kvm before this one": ({"inode": 1}, False),
+    "no note": ({"us": "many"}, False),
+}
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_a_slow_kvm_is_not_probed_again_at_once(host, name):
+    """A suite that is restarted is back sooner; the number is one that no probe can give."""
+    if not os.path.exists("/dev/kvm"):
+        pytest.skip("there is no /dev/kvm")
+    other, taken = NOTES[name]
+    boot, node = Path("/proc/sys/kernel/random/boot_id").read_text().strip(), os.stat("/dev/kvm")
+    ctime = f"{node.st_ctime_ns // 10**9}.{node.st_ctime_ns % 10**9:09}"
+    ledger = host.run_dir / "ledger"
+    ledger.mkdir(parents=True, mode=0o700)
+    (ledger / "kvm").write_text(
+        f"{other.get('boot', boot)}\n{int(time.monotonic()) - other.get('age', 0)} "
+        f"{other.get('us', 123456789)} {node.st_dev} {other.get('inode', node.st_ino)} {ctime}")
+    found = host.netd()("status")
+    assert ((found["kvm"], found["probe_us"]) == ("slow", "123456789")) == taken, found
+    assert (ledger / "kvm").exists() == (found["kvm"] == "slow")
+
+
 def test_a_guest_runs_in_its_jail(host, netd):
     assert network(netd) == {"address": "172.30.0.2", "gateway": "172.30.0.1", "prefix": "24"}
     pid = int(host.launch(netd, VM)["pid"])

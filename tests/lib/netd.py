@@ -217,8 +217,10 @@ class Host:
             forwarding[name] = self.ns.run(
                 "sh", "-c", f"cat /proc/sys/net/ipv4/conf/{name}/forwarding || echo gone").strip()
         found["forwarding"] = forwarding
+        # What is known of a slow KVM stays, for who starts next.
         found["files"] = sorted(str(p.relative_to(self.run_dir))
-                                for p in self.run_dir.rglob("*")) if self.run_dir.exists() else []
+                                for p in self.run_dir.rglob("*") if p.name != "kvm") \
+            if self.run_dir.exists() else []
         found["processes"] = jailed()
         found["mounts"] = [line for line in Path("/proc/mounts").read_text().splitlines()
                            if "banger-jail" in line or str(self.dir) in line]
