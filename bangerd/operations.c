@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <json-c/json.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,6 +255,8 @@ void operation_end(struct operation *o, const struct err *why)
 		o->why = *why;
 	o->ended_at = time(NULL);
 	o->ended_mono = now.tv_sec;
+	/* It is described for an hour, and never cancelled again. */
+	fd_closep(&o->cancel_fd);
 	post(o);
 	pthread_mutex_unlock(&o->ops->lock);
 }
@@ -265,19 +266,21 @@ int operation_cancel_fd(const struct operation *o)
 	return o->cancel_fd;
 }
 
-void operation_cancel(struct operation *o)
+/* With the lock held, and a no-op on one that has ended. */
+static void cancel_locked(struct operation *o)
 {
 	const uint64_t one = 1;
 
 	/* It can fail only by being full: then it is readable, as wanted. */
-	(void)!write(o->cancel_fd, &one, sizeof(one));
+	if (o->cancel_fd >= 0)
+		(void)!write(o->cancel_fd, &one, sizeof(one));
 }
 
-bool operation_cancelled(const struct operation *o)
+void operation_cancel(struct operation *o)
 {
-	struct pollfd p = { .fd = o->cancel_fd, .events = POLLIN };
-
-	return poll(&p, 1, 0) == 1;
+	pthread_mutex_lock(&o->ops->lock);
+	cancel_locked(o);
+	pthread_mutex_unlock(&o->ops->lock);
 }
 
 /* ---- clients ---- */
@@ -385,8 +388,7 @@ void operations_cancel_all(struct operations *ops)
 {
 	pthread_mutex_lock(&ops->lock);
 	for (struct operation *o = ops->first; o; o = o->next)
-		if (o->state == OPERATION_RUNNING)
-			operation_cancel(o);
+		cancel_locked(o);
 	pthread_mutex_unlock(&ops->lock);
 }
 

@@ -48,10 +48,10 @@ void operation_progress(struct operation *o, uint64_t done, uint64_t total);
 /* It ended: well (why NULL), cancelled (why->code is ERR_cancelled), or failed. Once. */
 void operation_end(struct operation *o, const struct err *why);
 
-/* Readable once somebody cancelled it; the operation's own, valid while a reference is held. */
+/* Readable once somebody cancelled it; the operation's own, and closed by its end, after which to
+ * cancel it does nothing. */
 int operation_cancel_fd(const struct operation *o);
 void operation_cancel(struct operation *o);
-bool operation_cancelled(const struct operation *o);
 
 /* ---- as clients see them; `uid` 0 sees all, others their own, else not_found ---- */
 int operations_find(struct operations *ops, uid_t uid, const char *name, struct operation **ret,

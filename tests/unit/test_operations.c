@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bangerd/operations: who sees which, what watchers are told, what is forgotten. */
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <json-c/json.h>
@@ -59,6 +61,13 @@ static size_t count(uid_t uid)
 	return n;
 }
 
+static bool is_cancelled(const struct operation *o)
+{
+	struct pollfd p = { .fd = operation_cancel_fd(o), .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
 static void test_owners(void **state)
 {
 	struct operation *o = begin(1000), *found = NULL;
@@ -67,14 +76,14 @@ static void test_owners(void **state)
 	assert_int_equal(operations_find(ops, 1001, operation_name(o), &found, &err), -1);
 	assert_int_equal(err.code, ERR_not_found);
 	assert_int_equal(operations_cancel(ops, 1001, operation_name(o), &err), -1);
-	assert_false(operation_cancelled(o));
+	assert_false(is_cancelled(o));
 	assert_int_equal(count(1001), 0);
 	assert_int_equal(count(1000), 1);
 	assert_int_equal(operations_find(ops, 0, operation_name(o), &found, &err), 0);
 	assert_ptr_equal(found, o);
 	operation_unref(found);
 	assert_int_equal(operations_cancel(ops, 1000, operation_name(o), &err), 0);
-	assert_true(operation_cancelled(o));
+	assert_true(is_cancelled(o));
 	operation_end(o, NULL);
 	operation_unref(o);
 	turn();
@@ -187,13 +196,42 @@ static void test_bounds(void **state)
 	assert_int_equal(err.code, ERR_quota_exceeded);
 	operations_cancel_all(ops);
 	for (size_t i = 0; i < ARRAY_SIZE(running); i++) {
-		assert_true(operation_cancelled(running[i]));
+		assert_true(is_cancelled(running[i]));
 		operation_end(running[i], NULL);
 		operation_unref(running[i]);
 	}
 	turn();
 	assert_int_equal(count(5), 128);
 	assert_int_equal(count(0), 129);
+}
+
+/* Of a thousand that ended none holds an fd; to cancel one then is harmless. */
+static void test_fds(void **state)
+{
+	struct operation *kept = begin(7);
+	struct err err = ERR_INIT;
+	int before, after;
+
+	operation_end(kept, NULL);
+	before = dup(STDERR_FILENO);
+	for (uid_t uid = 100; uid < 1100; uid++) {
+		struct operation *o = begin(uid);
+
+		operation_end(o, NULL);
+		operation_unref(o);
+		turn();
+	}
+	after = dup(STDERR_FILENO);
+	assert_true(before >= 0);
+	assert_int_equal(after, before + 1);
+	close(before);
+	close(after);
+	operation_cancel(kept);
+	operations_cancel_all(ops);
+	assert_int_equal(operations_cancel(ops, 7, operation_name(kept), &err), 0);
+	assert_int_equal(operation_cancel_fd(kept), -1);
+	operation_unref(kept);
+	turn();
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -205,6 +243,7 @@ int main(void)
 		T(test_description),
 		T(test_watchers),
 		T(test_bounds),
+		T(test_fds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
