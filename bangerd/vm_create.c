@@ -18,6 +18,7 @@
 #include "bangerd/saga.h"
 #include "bangerd/vm_check.h"
 #include "bangerd/vm_delete.h"
+#include "bangerd/vm_files.h"
 #include "bangerd/vm_start.h"
 #include "bangerd/vm_watch.h"
 #include "common/fd.h"
@@ -158,18 +159,27 @@ static void on_stage(void *ctx, const char *step, unsigned index, unsigned count
 	operation_stage(ctx, step, index, count);
 }
 
+/* As any that is kept: on the disk before anybody is told of it. */
+static int keep_stopped(struct vm *vm, const struct err *why, struct err *err)
+{
+	_cleanup_fd_ int dir = -1;
+
+	if (vm_dir_open(vm->vms, &vm->row.id, &dir, err) < 0 || vm_dir_sync(vm->vms, dir, err) < 0)
+		return -1;
+	return vm_save(vm, VM_STOPPED, why->msg, err);
+}
+
 /* What a failed start leaves of a new VM: nothing; or, of a guest that was not ready in time, a
  * stopped VM whose console can be read. */
 static void settle_failed(struct creation *c, bool keep, const struct err *why)
 {
 	struct err err = ERR_INIT;
-	int r;
 
+	if (keep && keep_stopped(c->vm, why, &err) == 0)
+		return;
 	if (keep)
-		r = vm_save(c->vm, VM_STOPPED, why->msg, &err);
-	else
-		r = vm_delete_held(c->vm, &err);
-	if (r < 0)
+		log_error("VM %s: cannot be kept: %s", c->vm->row.id.s, err.msg);
+	if (vm_delete_held(c->vm, &err) < 0)
 		log_error("VM %s: after '%s': %s", c->vm->row.id.s, why->msg, err.msg);
 }
 
