@@ -85,7 +85,9 @@ int on_initramfs_refresh(struct job *j, struct job_initramfs_refresh_in *in,
 int on_work_disk_make(struct job *j, struct job_work_disk_make_in *in,
 	struct job_work_disk_make_out *out, struct err *err)
 {
-	return work_disk_make(in->target, in->size, err);
+	if (FAILPOINT(job_taken, err) < 0 || work_disk_make(in->target, in->size, err) < 0)
+		return -1;
+	return FAILPOINT(job_done, err);
 }
 
 static void before(void *ctx, const struct message *m, uint64_t op)

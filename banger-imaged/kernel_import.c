@@ -14,6 +14,7 @@
 #include "banger-imaged/elf64.h"
 #include "banger-imaged/initramfs.h"
 #include "banger-imaged/modules.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/ipc.h"
 #include "common/proto_source.h"
@@ -373,7 +374,9 @@ static int import(struct job_kernel_import_in *in, struct job_kernel_import_out 
 	if (source && select_from_source(source, version.s, m, err) < 0)
 		return -1;
 	progress_tell(p, job_stage_initramfs, 0, m->n_order);
-	if (initramfs_write(in->initramfs, in->init, in->agent, m, &initramfs_size, err) < 0)
+	if (FAILPOINT(kernel_unpacked, err) < 0 ||
+		initramfs_write(in->initramfs, in->init, in->agent, m, &initramfs_size, err) < 0 ||
+		FAILPOINT(kernel_written, err) < 0)
 		return -1;
 	progress_tell(p, job_stage_sync, 0, 0);
 	if (sync_target(in->vmlinux, "the kernel", err) < 0 ||

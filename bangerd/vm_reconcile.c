@@ -14,6 +14,7 @@
 #include "bangerd/vm_set.h"
 #include "bangerd/vm_stop.h"
 #include "bangerd/vm_watch.h"
+#include "bangerd/work_disk.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proto_netd.h"
@@ -175,6 +176,16 @@ static int walk_ledger(struct vms *vms, struct tally *t, struct err *err)
 	}
 }
 
+/* What its start has not finished goes; without a directory there is nothing. */
+static void sweep_files(struct vm *vm)
+{
+	_cleanup_fd_ int dir = -1;
+	struct err err = ERR_INIT;
+
+	if (vm_dir_open(vm->vms, &vm->row.id, &dir, &err) == 0)
+		work_disk_sweep(dir, &vm->row.id);
+}
+
 /* A VM that does not run. */
 static int settle_row(struct vm *vm, struct tally *t, struct err *err)
 {
@@ -193,6 +204,8 @@ static int settle_row(struct vm *vm, struct tally *t, struct err *err)
 	if (state == VM_STOPPED)
 		return 0;
 	/* A start that did not get far enough to be anything: it is stopped as it was. */
+	if (state == VM_STARTING)
+		sweep_files(vm);
 	if (state == VM_STARTING && !t->rebooted)
 		why = "its start was cut off";
 	log_notice("VM %s '%s' is stopped: %s", vm->row.id.s, vm->row.name.s, why);

@@ -20,6 +20,7 @@
 #include "bangerd/vm_stop.h"
 #include "bangerd/vm_watch.h"
 #include "bangerd/work_disk.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proto_netd.h"
@@ -145,7 +146,8 @@ static int open_dir(struct start *s, struct disk_place *place, struct err *err)
 /* The one of an earlier image is gone first: a crash in between leaves it to be made. */
 static int make_disk(struct start *s, const struct disk_place *place, struct err *err)
 {
-	if (!s->how->make_disk && s->disk_ops->remove(place, err) < 0)
+	if (!s->how->make_disk &&
+		(s->disk_ops->remove(place, err) < 0 || FAILPOINT(disk_removed, err) < 0))
 		return -1;
 	return s->disk_ops->make(place, TAKE_FD(s->image_fd), &s->disk, err);
 }
@@ -198,7 +200,9 @@ static void undo_work(void *ctx)
 {
 	struct start *s = ctx;
 
-	/* A file that is not whole has another name: the next start makes it anew. */
+	/* One that is whole stays: its guest may have written to it. */
+	if (s->work.fresh)
+		work_disk_sweep(s->dir_fd, &s->vm->row.id);
 	work_disk_close(&s->work);
 }
 

@@ -4,13 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "bangerd/imaged_job.h"
 #include "common/cow.h"
 #include "common/disk_sizes.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
+#include "common/log.h"
 #include "common/str.h"
 
 #define FILE_NAME "work"
@@ -77,19 +80,34 @@ static int format(const struct work_disk *w, struct ipc *imaged, int cancel_fd, 
 	return 0;
 }
 
+static int not_written(struct err *err)
+{
+	int sys = errno;
+
+	return err_sys(err, sys == ENOSPC ? ERR_no_space : ERR_operation_failed, sys,
+		"cannot write the work disk");
+}
+
 int work_disk_finish(struct work_disk *w, struct ipc *imaged, int dirfd, bool durable,
 	int cancel_fd, struct err *err)
 {
 	if (!w->fresh)
 		return 0;
-	if (format(w, imaged, cancel_fd, err) < 0)
+	if (format(w, imaged, cancel_fd, err) < 0 || FAILPOINT(work_formatted, err) < 0)
 		return -1;
-	if ((durable && fdatasync(w->fd) < 0) || renameat(dirfd, NEW_NAME, dirfd, FILE_NAME) < 0 ||
-		(durable && fsync(dirfd) < 0))
-		return err_sys(err, errno == ENOSPC ? ERR_no_space : ERR_operation_failed, errno,
-			"cannot write the work disk");
+	if ((durable && fdatasync(w->fd) < 0) || renameat(dirfd, NEW_NAME, dirfd, FILE_NAME) < 0)
+		return not_written(err);
 	w->fresh = false;
-	return 0;
+	if (FAILPOINT(work_named, err) < 0)
+		return -1;
+	return durable && fsync(dirfd) < 0 ? not_written(err) : 0;
+}
+
+void work_disk_sweep(int dirfd, const vm_id *vm)
+{
+	if (unlinkat(dirfd, NEW_NAME, 0) < 0 && errno != ENOENT)
+		log_warning(
+			"cannot remove a half-made work disk of VM %s: %s", vm->s, strerror(errno));
 }
 
 void work_disk_close(struct work_disk *w)

@@ -3,7 +3,7 @@
 /*
  * A VM's second disk: a plain file `work` in the VM's directory, sparse, with an ext4 file system
  * that a worker made. It lives as long as the VM, whatever becomes of the root disk. It has its
- * name once it is whole: what a crash leaves is made anew.
+ * name once it is whole: what is not is removed, and made anew.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,5 +37,8 @@ int work_disk_open(
  * Ends with cancelled soon after cancel_fd (-1: none) is readable. */
 int work_disk_finish(struct work_disk *w, struct ipc *imaged, int dirfd, bool durable,
 	int cancel_fd, struct err *err);
+
+/* Remove what is half made in a VM's directory: at start, and when a start failed. */
+void work_disk_sweep(int dirfd, const vm_id *vm);
 
 void work_disk_close(struct work_disk *w); /* may be called again */

@@ -7,6 +7,11 @@
 #define POINT(process, name, text)
 #endif
 
+/* ---- a VM's files, inside steps of its start ---- */
+POINT(bangerd, disk_removed, "the disk of the earlier image is gone, the new one is not there")
+POINT(bangerd, work_formatted, "the work disk has its file system, not its name")
+POINT(bangerd, work_named, "it has, in memory")
+
 /* ---- the host's things ---- */
 POINT(netd, reserve_begin, "nothing is known of the VM")
 POINT(netd, reserve_row, "its row is in the ledger")
@@ -66,6 +71,8 @@ POINT(imaged, job_started, "the worker runs, bangerd does not know it yet")
 POINT(worker, job_taken, "the worker has its job")
 POINT(worker, image_unpacked, "all layers are read, blocks are written, the file system is not whole")
 POINT(worker, image_written, "it is whole, and not synced")
+POINT(worker, kernel_unpacked, "the kernel is written, its initramfs is not")
+POINT(worker, kernel_written, "both are, and not synced")
 POINT(worker, job_done, "the file is done, the answer not sent")
 
 #undef POINT

@@ -2,6 +2,7 @@
 """A suite with failpoints, on the stand-in for Firecracker that answers as an agent would."""
 
 import os
+import struct
 from pathlib import Path
 
 import failpoints
@@ -34,7 +35,9 @@ def daemon(page):
     assert debs, "no kernel: run scripts/kernel-deb"
     suite.banger("kernel", "import", "--name", "cloud", debs[-1], check=True)
     suite.banger("image", "import", "base", rootfs(suite.DIR / "base.tar", 40), check=True)
+    suite.banger("image", "import", "other", rootfs(suite.DIR / "other.tar", 44), check=True)
     rootfs(suite.DIR / "walked.tar", 3)
+    (suite.DIR / "walked.vmlinux").write_bytes(vmlinux())
     suite.banger("vm", "create", "--quiet", "--vmm", "firecracker", "--image", "base", "--name",
                  "keeper", "--memory", "64M", "--vcpu", "1", uid=65534, check=True)
     return found
@@ -45,6 +48,15 @@ def rootfs(path, files):
     entries = [oci.directory("etc"), *(oci.entry(f"etc/{i}", b"x" * 5000) for i in range(files))]
     path.write_bytes(oci.tar(entries))
     return path
+
+
+def vmlinux():
+    """What is taken for a kernel: an ELF executable that says its version."""
+    banner = b"Linux version 6.9.0-walked (nobody@nowhere)\0"
+    size = 64 + 56 + len(banner)
+    head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 62, 1, 0x100000, 64, 0, 0,
+                       64, 56, 1, 64, 0, 0)
+    return head + struct.pack("<IIQQQQQQ", 1, 5, 0, 0x100000, 0x100000, size, size, 4096) + banner
 
 
 @pytest.fixture

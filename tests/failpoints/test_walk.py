@@ -46,7 +46,7 @@ def test_all_places_were_met(capsys):
                  if "disk_" in place or "/dm_" in place} - {"netd/release_disk"} | {"netd/tap_made"}
     missing = {f"{process}/{name}" for process, name in rows} - walk.MET - elsewhere
     with capsys.disabled():
-        print(f"\nfailpoints: {walk.TALLY['points']} points, {walk.TALLY['converged']} converged")
+        print(f"\n{walk.figures()}")
     assert not missing, f"nothing passes {sorted(missing)}"
 
 

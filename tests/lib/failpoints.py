@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import time
+from pathlib import Path
 
 import rpc
 import suite
@@ -107,6 +108,11 @@ class Daemon:
 ROLES = (*suite.ROLES, "banger-imaged-worker")
 
 
+def is_fetch(pid):
+    """Of the two job servers, the one whose children speak with registries."""
+    return b"--fetch" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+
+
 def roles():
     """{"bangerd": pid, "netd": pid, "launch": pid, "imaged": pid} of a suite that runs."""
     found, processes = {}, suite.processes()
@@ -114,6 +120,6 @@ def roles():
     for pid in netd:
         found["launch" if processes[pid][1] in netd else "netd"] = pid
     for pid, (name, _, _) in processes.items():
-        if name in ("bangerd", "banger-imaged", "banger-imaged-worker"):
+        if name == "bangerd" or (name == "banger-imaged" and not is_fetch(pid)):
             found[name.rsplit("-", 1)[-1]] = pid
     return found

@@ -4,12 +4,15 @@
 import contextlib
 import os
 import threading
+from pathlib import Path
 
 import rpc
 import suite
 
 VM = "walk"
 IMAGE = "walked"
+KERNEL = "walked"
+WORK = 128 << 20
 
 
 class Client(threading.Thread):
@@ -38,8 +41,8 @@ class Client(threading.Thread):
         return self.error
 
 
-def create(client):
-    begun = client.call("vm.create.begin", parameters())
+def create(client, **more):
+    begun = client.call("vm.create.begin", parameters(**more))
     ended = client.call("vm.create.watch", {"operation": begun["operation"]})
     if ended["operation"]["state"] != "done":
         raise rpc.RpcError({"message": str(ended["operation"].get("error"))})
@@ -54,6 +57,18 @@ def import_image(client):
     source = os.open(suite.DIR / "walked.tar", os.O_RDONLY)
     try:
         client.call("image.import", {"name": IMAGE, "kind": "rootfs"}, fds=[source])
+    finally:
+        os.close(source)
+
+
+def create_with_work(client):
+    create(client, disk_size=WORK)
+
+
+def import_kernel(client):
+    source = os.open(suite.DIR / "walked.vmlinux", os.O_RDONLY)
+    try:
+        client.call("kernel.import", {"name": KERNEL}, fds=[source])
     finally:
         os.close(source)
 
@@ -73,10 +88,28 @@ def quietly(method, **params):
 
 class Operation:
     """`ask` does it; `before` makes the world that it begins in, from none of it; `back` makes that
-    again from the one that it ends in; `stop` ends one that hangs."""
+    again from the one that it ends in; `stop` ends one that hangs. `job`: a worker has a part in it.
+    Only places that begin with one of `only` are walked, if there are any: the others are another
+    operation's.
 
-    def __init__(self, name, ask, before, back, stop):
+    What an operation that failed has made already and the next try takes, or makes anew, is
+    `between` before and after, the name of a file; then `prove` shows that the next try
+    succeeds and makes what it should."""
+
+    def __init__(self, name, ask, before, back, stop, job=False, only=(), between=None, prove=None):
         self.name, self.ask, self.before, self.back, self.stop = name, ask, before, back, stop
+        self.job, self.only, self.between, self.proves = job, only, between, prove is not None
+        self.proof = prove or nothing
+
+    def wants(self, place):
+        return not self.only or place.startswith(self.only)
+
+    def bare(self, found):
+        """A world without what is in between."""
+        if not self.between:
+            return found
+        files = [name for name in found["state files"] if not name.startswith(f"{self.between} ")]
+        return {**found, "state files": files}
 
 
 def nothing():
@@ -112,6 +145,65 @@ def make_stopped():
     rpc.call("vm.kill", {"vm": VM})
 
 
+# ---- disks: made by a start ----
+
+def folder():
+    return Path(suite.settings()["state_dir"]) / "vms" / rpc.call("vm.show", {"vm": VM})["vm"]["id"]
+
+
+def started():
+    """Whatever became of it, it starts; that may go on already."""
+    if rpc.call("vm.show", {"vm": VM})["vm"]["state"] != "running":
+        rpc.call("vm.start", {"vm": VM})
+    assert not (folder() / "work.new").exists()
+
+
+def make_for_work():
+    make_stopped()
+    rpc.call("vm.set", {"vm": VM, "disk_size": WORK})
+
+
+def prove_work():
+    started()
+    with open(folder() / "work", "rb") as disk:
+        assert os.fstat(disk.fileno()).st_size == WORK
+        disk.seek(1024 + 56)
+        assert disk.read(2) == b"\x53\xef", "the work disk has no file system"
+
+
+def make_for_remake():
+    make_stopped()
+    rpc.call("vm.set", {"vm": VM, "image": "other"})
+
+
+def prove_remake():
+    started()
+    other = rpc.call("image.show", {"image": "other"})["image"]["id"]
+    image = Path(suite.settings()["state_dir"]) / "images" / f"{other}.ext4"
+    disk = folder() / "disk.img"
+    assert disk.stat().st_size >= image.stat().st_size
+    with open(image, "rb") as one, open(disk, "rb") as two:
+        while block := one.read(1 << 20):
+            assert two.read(len(block)) == block, "its disk is not of the new image"
+
+
+def again(before):
+    """From nothing: what is made by a start is made once."""
+    def do():
+        force_delete()
+        before()
+    return do
+
+
+def undo_set_image():
+    """The mark that it is to be remade goes with the next start."""
+    rpc.call("vm.set", {"vm": VM, "image": "base"})
+    rpc.call("vm.start", {"vm": VM})
+    rpc.call("vm.kill", {"vm": VM})
+
+
+JOB = ("bangerd/", "imaged/", "worker/")
+
 OPERATIONS = {operation.name: operation for operation in (
     Operation("create", create, own_network, force_delete,
               leave_and_delete),
@@ -126,5 +218,21 @@ OPERATIONS = {operation.name: operation for operation in (
     Operation("set", call("vm.set", vm=VM, nat=True), make,
               lambda: rpc.call("vm.set", {"vm": VM, "no_nat": True}), lambda client: client.leave()),
     Operation("import", import_image, nothing,
-              lambda: rpc.call("image.delete", {"image": IMAGE}), lambda client: client.leave()),
+              lambda: rpc.call("image.delete", {"image": IMAGE}), lambda client: client.leave(),
+              job=True),
+    Operation("import kernel", import_kernel, nothing,
+              lambda: rpc.call("kernel.delete", {"kernel": KERNEL}),
+              lambda client: client.leave(), job=True),
+    Operation("create, work disk", create_with_work, own_network, force_delete, leave_and_delete,
+              job=True, only=(*JOB, "vm.create/work", "vm.create/copy")),
+    Operation("start, work disk", call("vm.start", vm=VM), make_for_work, again(make_for_work),
+              kill_and_leave, job=True, only=(*JOB, "vm.start/work", "vm.start/copy",
+                                              "vm.start/guest", "vm.start/ready"),
+              between="vms/<vm walk>/work", prove=prove_work),
+    Operation("set, image", call("vm.set", vm=VM, image="other"), make_stopped, undo_set_image,
+              lambda client: client.leave()),
+    Operation("start, image", call("vm.start", vm=VM), make_for_remake, again(make_for_remake),
+              kill_and_leave, only=("bangerd/", "vm.start/check", "vm.start/disk", "vm.start/copy",
+                                    "vm.start/guest", "vm.start/ready"),
+              between="vms/<vm walk>/disk.img", prove=prove_remake),
 )}

@@ -20,8 +20,9 @@ FAULTS = {"error": ERROR, "crash": CRASH, "hang": HANG}
 COLUMNS = ("error", "crash", "hang", "bangerd", "netd", "launch", "imaged")
 # A place of launch or netd that two operations pass in the same way is walked in all ways in one.
 WALKED = set()
-TALLY = Counter()
+TALLY = Counter()  # (operation, fault, "points" or "converged") → how many
 MET = set()
+BEGIN = time.monotonic()
 
 
 def process_of(place):
@@ -37,7 +38,7 @@ def is_undo(place):
 class Walk:
     """One operation's."""
 
-    def __init__(self, page, daemon, operation, wanted=lambda place: True):
+    def __init__(self, page, daemon, operation):
         self.page, self.daemon, self.operation = page, daemon, operation
         self.begin, self.starts = time.monotonic(), daemon.starts
         self.table, self.problems = {}, []
@@ -46,7 +47,7 @@ class Walk:
         page.arm()
         assert operations.Client(operation.ask).end() is None, "it fails by itself"
         self.passed = page.passed()
-        self.places = [place for place in self.passed if wanted(place)]
+        self.places = [place for place in self.passed if operation.wants(place)]
         self.after = world.look()
         self.unequal = world.difference(self.before, self.after)
         assert self.unequal, "it changes nothing"
@@ -60,7 +61,7 @@ class Walk:
     def state(self):
         """"before" or "after", or what is unlike both."""
         now = world.look()
-        less = world.difference(self.before, now)
+        less = world.difference(self.operation.bare(self.before), self.operation.bare(now))
         if not less:
             return "before"
         more = world.difference(self.after, now)
@@ -83,10 +84,8 @@ class Walk:
     def hang(self, place, client):
         """What ends it is what there is for that: the operation's end, or the watchdog's signal."""
         process = process_of(place)
-        if process == "bangerd":
+        if process in ("bangerd", "worker"):
             self.operation.stop(client)
-        elif process == "worker":
-            client.leave()
         else:
             os.kill(failpoints.roles()[process], signal.SIGALRM)
 
@@ -118,16 +117,18 @@ class Walk:
                 mark = "*" if lives else ""
                 self.daemon.restart()
                 state = self.settled(5)
-        except AssertionError as problem:
-            state = f"{problem}"
+            if state in ("before", "after"):
+                self.operation.proof()
+        except (AssertionError, rpc.RpcError) as problem:
+            state = f"{state}: {problem}"
         good = state in ("before", "after")
         self.table.setdefault(place, {})[fault] = f"{state}{mark}" if good else "FAILED"
-        TALLY["points"] += 1
-        TALLY["converged"] += good
+        TALLY[self.operation.name, fault, "points"] += 1
+        TALLY[self.operation.name, fault, "converged"] += good
         if not good:
             self.problems.append(f"{how}: {state}")
         MET.add(place)
-        if state != "before":
+        if state != "before" or self.operation.proves:
             self.go_back(how)
 
     def go_back(self, how):
@@ -142,6 +143,7 @@ class Walk:
         for name in [vm["name"] for vm in rpc.call("vm.list")["vms"] if vm["name"] != "keeper"]:
             rpc.call("vm.delete", {"vm": name, "force": True})
         operations.quietly("image.delete", image=operations.IMAGE)
+        operations.quietly("kernel.delete", kernel=operations.KERNEL)
         self.operation.before()
         self.expect_before(f"after {how}")
 
@@ -149,27 +151,30 @@ class Walk:
 
     def faults_of(self, place):
         """Whoever dies behind a step dies before the next one: all that is between is what an error
-        there undoes. An image worker's server has to do with imports alone."""
+        there undoes. The workers' server has to do with operations that have a job alone."""
         process = process_of(place)
-        steps = [each for each in self.passed if process_of(each) == "bangerd"]
+        steps = [each for each in self.passed if "." in each.split("/")[0]]
         if is_undo(place):
             return ("error", "crash", "netd")
         if process == "bangerd" and place.endswith(":before"):
-            imaged = self.operation.name == "import" or place == steps[0]
+            imaged = self.operation.job or place == steps[0]
             return (*OWN, "netd", "imaged") if imaged else (*OWN, "netd")
+        if place.startswith("bangerd/"):
+            return ("error", "crash")
         if process == "bangerd":
             return ("error", "crash", "netd") if place == steps[-1] else ("error",)
-        if place in WALKED:
-            return ("crash",)
-        return OWN if process in ("worker", "imaged") else (*OWN, "bangerd")
+        if process in ("worker", "imaged"):
+            return OWN
+        return ("crash",) if place in WALKED else (*OWN, "bangerd")
 
     def undo_places(self):
         """Passed when the last step fails."""
         last = [place for place in self.passed if place.endswith(":before")][-1]
         self.page.arm((last, ERROR))
         operations.Client(self.operation.ask).end()
-        found = [place for place in self.page.passed() if is_undo(place)]
-        if self.settled(1.5) != "before":
+        found = [place for place in self.page.passed()
+                 if is_undo(place) and self.operation.wants(place)]
+        if self.settled(1.5) != "before" or self.operation.proves:
             self.go_back("the last step's failure")
         return last, found
 
@@ -195,3 +200,25 @@ class Walk:
         self.daemon.restart()
         operations.quietly("vm.delete", vm=operations.VM, force=True)
         operations.quietly("image.delete", image=operations.IMAGE)
+        operations.quietly("kernel.delete", kernel=operations.KERNEL)
+
+
+def figures():
+    """Operations and faults: how many of how many places converged; the sum; the time."""
+    names = list(dict.fromkeys(name for name, _, _ in TALLY))
+
+    def cell(picked):
+        points, good = (sum(n for key, n in TALLY.items() if key[2] == kind and picked(key))
+                        for kind in ("points", "converged"))
+        return f"{good}/{points}" if points else "-"
+
+    def line(title, of_operation):
+        cells = [cell(lambda key, f=fault: key[1] == f and of_operation(key)) for fault in COLUMNS]
+        return f"{title:<22}" + "".join(f"{text:>9}" for text in [*cells, cell(of_operation)])
+
+    rows = [f"{'figure: converged':<22}" + "".join(f"{name:>9}" for name in [*COLUMNS, "all"])]
+    rows += [line(name, lambda key, n=name: key[0] == n) for name in names]
+    rows.append(line("all", lambda key: True))
+    rows.append(f"figure: {cell(lambda key: True)} converged "
+                f"in {time.monotonic() - BEGIN:.0f} s")
+    return "\n".join(rows)
