@@ -197,42 +197,6 @@ def test_promote(plain):
     suite.banger("image", "cache", "prune", uid=65534, check=True)
 
 
-# ---- registries.conf ----
-
-@pytest.fixture
-def configured():
-    """configured(TEXT) makes it what registries.conf says; the suite is as it was afterwards."""
-    conf, path = suite.DIR / "banger.conf", suite.DIR / "registries.conf"
-    before = conf.read_text()
-    path.write_text("")
-    suite.stop()
-    conf.write_text(f"{before}\n[image]\nregistries = {path}\n")
-    suite.start()
-    yield path.write_text
-    suite.stop()
-    conf.write_text(before)
-    path.unlink()
-    suite.start()
-
-
-def test_short_names_and_mirrors(plain, configured):
-    """Read for each pull. What a mirror gives is an image of the registry that it stands for."""
-    digest = plain.push("hub/team/tool:1", layers("m"))
-    configured("[short-names]\ntool = far.invalid/team/tool:1\n"
-               f"[far.invalid]\nmirror = 127.0.0.1:1\nmirror = {plain.host}/hub\n")
-    asked = rpc.call("image.reference", {"reference": "tool"})
-    assert asked == {"reference": "far.invalid/team/tool:1",
-                     "hosts": ["127.0.0.1:1", plain.host, "far.invalid"]}
-    image = rpc.call("image.pull", {"reference": "tool"})["image"]
-    assert (image["name"], image["digest"]) == ("tool", digest)
-    found = rpc.call("image.pull", {"reference": "far.invalid/team/tool:1", "policy": "never"})
-    assert found["image"]["id"] == image["id"], "known by what it is, too"
-    configured("[short-names]\ntool = nothing\n")
-    with pytest.raises(rpc.RpcError) as caught:
-        rpc.call("image.pull", {"reference": "tool"})
-    assert caught.value.code == "bad_request" and "line 2" in caught.value.message
-
-
 # ---- credentials ----
 
 def test_private(private, tmp_path):

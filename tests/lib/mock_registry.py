@@ -99,6 +99,23 @@ class World:
                                  kind, tag)
         return self.top
 
+    def take(self, layout, tag="v1"):
+        """What a Layout (oci.py) has, in the place of the image that was here: its one image, or an
+        index of all."""
+        manifests = {entry["digest"] for entry in layout.manifests}
+        self.blobs, self.manifests, found = {}, {}, {}
+        for name, data in layout.files.items():
+            if name.startswith("blobs/"):
+                found[name.removeprefix("blobs/").replace("/", ":")] = data
+        self.blobs = {name: data for name, data in found.items() if name not in manifests}
+        self.manifests = {name: (oci.MANIFEST, found[name]) for name in manifests}
+        if len(layout.manifests) > 1:
+            return self.index(layout.manifests, tag)
+        self.top = layout.manifests[0]
+        self.manifests[tag] = self.manifests[self.top["digest"]]
+        self.layers = json.loads(found[self.top["digest"]])["layers"]
+        return self.top
+
     # ---- how it is spoken of ----
 
     def url(self, origin, path=""):
