@@ -40,7 +40,7 @@ static int fitness(const struct descriptor *d)
 	return 2;
 }
 
-/* "a, b and 3 more" of the names (or platforms) in an index. */
+/* "a, b" of the names (or platforms) in an index. */
 static void list_all(const struct index *x, bool platforms, char *dst, size_t cap)
 {
 	size_t at = 0;
@@ -60,6 +60,11 @@ static void list_all(const struct index *x, bool platforms, char *dst, size_t ca
 			n = snprintf(dst + at, cap - at, "%s%s", at ? ", " : "", d->reference);
 		at += n > 0 ? (size_t)n : 0;
 	}
+}
+
+void choose_platforms(const struct index *x, char *dst, size_t cap)
+{
+	list_all(x, true, dst, cap);
 }
 
 static bool matches(const struct descriptor *d, const char *reference)

@@ -17,3 +17,6 @@ extern const char *const host_architecture;
  */
 int choose_descriptor(const struct index *x, const char *reference, bool top,
 	const struct descriptor **ret, struct err *err);
+
+/* "linux/amd64, linux/arm64/v8": what there is, attestations apart, as far as it fits into cap. */
+void choose_platforms(const struct index *x, char *dst, size_t cap);

@@ -30,16 +30,19 @@ static int parse_platform(const char *s, const char **ret_variant, struct err *e
 /* Leave what is of this variant. */
 static int keep_variant(struct index *x, const char *variant, struct err *err)
 {
+	char list[300];
 	uint32_t n = 0;
 
 	if (!variant[0])
 		return 0;
+	choose_platforms(x, list, sizeof(list));
 	for (uint32_t i = 0; i < x->n; i++)
 		if (strcmp(x->list[i].platform.variant, variant) == 0)
 			x->list[n++] = x->list[i];
 	if (n == 0)
-		return err_set(
-			err, ERR_not_found, "the image is not there for the variant '%s'", variant);
+		return err_set(err, ERR_not_found,
+			"the image is not there for linux/%s/%s; it is for: %s", host_architecture,
+			variant, list[0] ? list : "none at all");
 	x->n = n;
 	return 0;
 }

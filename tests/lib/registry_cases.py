@@ -255,17 +255,35 @@ def cut_off(world):
                                               78000))
 
 
-@case("every answer is cut off after 2,000 bytes: 38 restarts",
-      check=lambda world: len(world.requests("registry", world.layer_path())) == 39)
-def cut_off_always(world):
+def cut_each(world, pieces, number=1):
+    """Every answer with this layer is cut off: it takes so many answers to have all of it."""
+    data = world.blobs[world.layers[number]["digest"]]
+    step = -(-len(data) // pieces)
+
     def act(handler):
-        begin, data = handler.start_of_range(), world.blobs[world.layers[1]["digest"]]
+        begin = handler.start_of_range()
         length = len(data) - begin
         if begin:
-            return handler.cut(206, data[begin:begin + 2000], length,
+            return handler.cut(206, data[begin:begin + step], length,
                                Content_Range=f"bytes {begin}-{len(data) - 1}/{len(data)}")
-        return handler.cut(200, data[:2000], length)
-    always(world, layer(world), act)
+        return handler.cut(200, data[:step], length)
+    always(world, layer(world, number), act)
+
+
+@case("every answer is cut off: 200 restarts, each where the last ended",
+      check=lambda world: [seen.range for seen in world.requests("registry", world.layer_path())]
+      == [""] + [f"bytes={390 * n}-" for n in range(1, 201)])
+def cut_off_200_times(world):
+    world.image(layers=[b"first", b"\x00second\xff" * 9798 + b"123456", b"third"])
+    assert world.layers[1]["size"] == 201 * 390
+    cut_each(world, 201)
+
+
+@case("every answer is cut off, and 200 restarts are not enough", "unavailable", "after 200 tries",
+      check=lambda world: len(world.requests("registry", world.layer_path())) == 201)
+def cut_off_too_often(world):
+    world.image(layers=[b"first", b"x" * 202 * 390, b"third"])
+    cut_each(world, 202)
 
 
 @case("shorter parts than were asked for, each whole")

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whole pulls from a registry that can be held up: ended in the middle, by two users at once, of
+platforms that are not there. The image comes exact or not at all, nothing is left but parts in the
+cache, and the next pull goes on from those."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import ext4_tree
+import oci
+import pytest
+import suite
+from mock_registry import NAME, Origin, World
+from registry_cases import cut_each
+
+USER, OTHER = 65534, 65533
+STATE = Path(suite.settings()["state_dir"])
+FILES = {name: os.urandom(400_000) for name in ("one", "two", "three")}
+
+
+@pytest.fixture(scope="module")
+def origins():
+    made = {"registry": Origin("registry", "127.0.0.1")}
+    yield made
+    made["registry"].shutdown()
+    made["registry"].server_close()
+
+
+@pytest.fixture
+def world(origins):
+    """An image of three layers, which do not compress."""
+    made = World(origins)
+    layout = oci.Layout()
+    layout.image([oci.tar([oci.entry(*file)]) for file in FILES.items()])
+    made.take(layout)
+    origins["registry"].world = made
+    yield made
+    origins["registry"].world = None
+    for uid in (0, USER, OTHER):
+        for image in suite.banger_json("image", "list", uid=uid):
+            suite.banger("image", "delete", image["id"], uid=uid, check=True)
+        suite.banger("image", "cache", "prune", uid=uid, check=True)
+
+
+@pytest.fixture
+def slow(world):
+    """The second layer stops after 200,000 bytes, until it is freed."""
+    made = Slow(world)
+    yield made
+    made.free.set()
+
+
+class Slow:
+    def __init__(self, world):
+        self.world, self.free, self.path = world, threading.Event(), world.layer_path()
+        self.data = world.blobs[world.layers[1]["digest"]]
+        world.hook = self.hook
+
+    def hook(self, handler):
+        if handler.path != self.path or handler.headers.get("Range"):
+            return False
+        handler.cut(200, self.data[:200_000], len(self.data))
+        handler.wfile.flush()
+        return self.free.wait(60) or True
+
+    def part(self, uid=0):
+        return STATE / "cache" / str(uid) / "parts" / self.path.split("/")[-1].replace(":", "-")
+
+    def wait(self, uid=0):
+        """Until as much of it came as comes."""
+        def came():
+            return self.part(uid).exists() and self.part(uid).stat().st_size >= 190_000
+        assert suite.wait_for(came), f"no part of {uid}"
+
+    def ranges(self):
+        return [seen.range for seen in self.world.requests("registry", self.path)]
+
+
+def reference(world):
+    return f"{world.host()}/{NAME}:v1"
+
+
+def pull(world, uid=0):
+    """A pull at work."""
+    command = ["banger", "image", "pull", reference(world)]
+    if uid:
+        command = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *command]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def exact(world, ident):
+    """Its files, byte for byte."""
+    assert suite.banger_json("image", "show", ident)["digest"] == world.top["digest"]
+    path = STATE / "images" / f"{ident}.ext4"
+    tree = ext4_tree.read(path)
+    assert {name.decode(): node["content"] for name, node in tree.items() if "content" in node} == {
+        name: (len(data), hashlib.sha256(data).hexdigest()) for name, data in FILES.items()}
+    subprocess.run(["e2fsck", "-fn", path], check=True, capture_output=True)
+
+
+def nothing_but_parts():
+    """No image, no file of one, nobody at work; each whole blob in the cache is what its name says."""
+    assert suite.wait_for(lambda: not suite.pids("banger-imaged-fetch")
+                          and not suite.pids("banger-imaged-worker"))
+    assert suite.banger_json("image", "list") == []
+    assert [path for path in (STATE / "images").rglob("*") if path.is_file()] == []
+    for path in (STATE / "cache").rglob("*"):
+        if path.is_file() and "blobs" in path.parts:
+            name = hashlib.new(path.parent.name, path.read_bytes()).hexdigest()
+            assert name == path.name, path
+        else:
+            assert path.is_dir() or path.parent.name == "parts", path
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "the client is killed", "the daemon is killed"])
+def test_ended_in_the_middle(world, slow, how):
+    with pull(world) as first:
+        slow.wait()
+        if how == "Ctrl-C":
+            first.send_signal(signal.SIGINT)
+        elif how == "the client is killed":
+            first.kill()
+        else:
+            suite.kill("bangerd")
+        _, said = first.communicate(timeout=30)
+    assert first.returncode == {"Ctrl-C": 130, "the client is killed": -9}.get(how, 1), said
+    if how == "Ctrl-C":
+        assert "kept for the next pull" in said
+    if how == "the daemon is killed":
+        suite.restart()
+    nothing_but_parts()
+    at = slow.part().stat().st_size
+    again = suite.banger("image", "pull", reference(world))
+    assert again.status == 0, again
+    assert slow.ranges() == ["", f"bytes={at}-"], "it goes on where it was"
+    exact(world, again.out.strip())
+    assert not list(slow.part().parent.iterdir())
+
+
+def test_200_restarts(world):
+    """Of one blob, each from where the last one ended; the image is exact."""
+    cut_each(world, 201)
+    done = suite.banger("image", "pull", reference(world))
+    assert done.status == 0, done
+    begins = [int(seen.range[6:-1] or 0) for seen in world.requests("registry", world.layer_path())]
+    assert len(begins) == 201 and begins == sorted(set(begins)), begins
+    exact(world, done.out.strip())
+
+
+def test_two_users_at_once(world, slow):
+    """Each fetches, into its own cache, an image of its own."""
+    with pull(world, USER) as one, pull(world, OTHER) as two:
+        slow.wait(USER)
+        slow.wait(OTHER)
+        slow.free.set()
+        ids = [process.communicate(timeout=60)[0].strip() for process in (one, two)]
+    assert (one.returncode, two.returncode) == (0, 0) and ids[0] != ids[1]
+    for uid, ident in zip((USER, OTHER), ids):
+        assert [row["id"] for row in suite.banger_json("image", "list", uid=uid)] == [ident]
+        exact(world, ident)
+    assert not (STATE / "images" / f"{ids[0]}.ext4").samefile(STATE / "images" / f"{ids[1]}.ext4")
+    assert len(slow.ranges()) == 4
+
+
+def test_the_first_of_two_gives_up(world, slow):
+    """Of the same pull asked for twice, the second one takes over, from where the first was."""
+    with pull(world) as first:
+        slow.wait()
+        with pull(world) as second:
+            assert any("the same pull" in line for line in second.stderr)
+            first.send_signal(signal.SIGINT)
+            assert first.wait(30) == 130
+            ident, said = second.communicate(timeout=60)
+    assert second.returncode == 0, said
+    assert len(slow.ranges()) == 2 and slow.ranges()[1].startswith("bytes=")
+    exact(world, ident.strip())
+
+
+def test_the_second_of_two_gives_up(world, slow):
+    """It waits for nobody then, and the first is none the worse for it."""
+    with pull(world) as first:
+        slow.wait()
+        with pull(world) as second:
+            assert any("the same pull" in line for line in second.stderr)
+            second.send_signal(signal.SIGINT)
+            assert second.wait(30) == 130
+        slow.free.set()
+        ident, said = first.communicate(timeout=60)
+    assert first.returncode == 0, said
+    exact(world, ident.strip())
+
+
+# ---- platforms ----
+
+def image_for(layout, architecture, variant=None, said=None):
+    """One more in the layout; its configuration may say (`said`) something else."""
+    platform = {"os": "linux", "architecture": architecture}
+    layout.image([oci.tar([oci.entry("which", f"{architecture} {variant}".encode())])],
+                 platform=platform | ({"variant": variant} if variant else {}),
+                 config_change=lambda c: c.update(architecture=said or architecture))
+
+
+def refused(world, *options):
+    done = suite.banger("image", "pull", reference(world), *options)
+    assert done.status == 1 and suite.banger_json("image", "list") == [], done
+    return done.err
+
+
+def test_no_image_for_this_host(world):
+    layout = oci.Layout()
+    for architecture, variant in (("arm64", "v8"), ("riscv64", None), ("unknown", None)):
+        image_for(layout, architecture, variant)
+    layout.manifests[-1]["platform"]["os"] = "unknown"
+    world.take(layout)
+    why = refused(world)
+    assert "linux/amd64" in why and "linux/arm64/v8, linux/riscv64" in why and "unknown" not in why
+    assert not world.requests("registry", "blobs"), "nothing of it was fetched"
+
+
+def test_one_image_for_another_host(world):
+    """Its configuration alone says so."""
+    layout = oci.Layout()
+    image_for(layout, "arm64")
+    del layout.manifests[0]["platform"]
+    world.take(layout)
+    why = refused(world)
+    assert "linux/arm64" in why and "linux/amd64" in why
+
+
+def test_an_index_that_lies(world):
+    layout = oci.Layout()
+    image_for(layout, "amd64", said="arm64")
+    image_for(layout, "riscv64")
+    world.take(layout)
+    assert "the image is for linux/arm64" in refused(world)
+
+
+def test_another_platform_is_asked_for(world):
+    """This host cannot run it: nobody is asked for it."""
+    why = refused(world, "--platform", "linux/arm64")
+    assert "'linux/arm64' does not run here" in why and "linux/amd64" in why
+    assert not world.requests()
+
+
+def test_variants(world):
+    layout = oci.Layout()
+    for variant in (None, "v2", "v3"):
+        image_for(layout, "amd64", variant)
+    image_for(layout, "arm64", "v8")
+    world.take(layout)
+    why = refused(world, "--platform", "linux/amd64/v4")
+    assert "linux/amd64/v4" in why and "linux/amd64, linux/amd64/v2, linux/amd64/v3, linux/arm64/v8" \
+        in why, why
+    done = suite.banger("image", "pull", "-q", reference(world), "--platform", "linux/amd64/v3")
+    assert done.status == 0, done
+    shown = suite.banger_json("image", "show", done.out.strip())
+    assert shown["digest"] == layout.manifests[2]["digest"]
+    # With none asked for, the plain one.
+    done = suite.banger("image", "pull", "-q", reference(world), check=True)
+    shown = suite.banger_json("image", "show", done.out.strip())
+    assert shown["digest"] == layout.manifests[0]["digest"]
