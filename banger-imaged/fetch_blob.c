@@ -73,6 +73,7 @@ static int request(struct fetch_job *j, struct http *h, struct endpoint *e, stru
 	struct registry_request rq = { .method = HTTP_GET,
 		.path = j->reference.path,
 		.what = what,
+		.url = t->q->url,
 		.stall_s = j->stall_s,
 		.sink = { begin, take, t } };
 
@@ -167,7 +168,7 @@ int blob_fetch(struct fetch_job *j, struct http *h, const struct blob_request *q
 	struct err why = ERR_INIT;
 	char what[8 + DIGEST_MAX];
 
-	(void)str_format(what, sizeof(what), "blobs/%s", q->digest->s);
+	(void)str_format(what, sizeof(what), "%s/%s", q->url ? "file" : "blobs", q->digest->s);
 	*ret_fetched = 0;
 	for (unsigned i = 0; i < j->n_endpoints; i++) {
 		struct endpoint *e = fetch_job_endpoint(j, i);
@@ -190,5 +191,5 @@ int blob_fetch(struct fetch_job *j, struct http *h, const struct blob_request *q
 			break;
 	}
 	*err = why;
-	return err_wrap(err, "%s", what);
+	return err_wrap(err, "%s", q->url ? q->url : what);
 }

@@ -9,7 +9,8 @@
 struct blob_request {
 	const digest *digest;
 	uint64_t size;
-	int stop_fd; /* readable: cancelled */
+	const char *url; /* where it is, when it is no registry's; else NULL */
+	int stop_fd;	 /* readable: cancelled */
 	/* Now and then, with how much is there; in the caller's thread. */
 	void (*progress)(void *ctx, uint64_t done);
 	void *ctx;

@@ -15,6 +15,15 @@ void fetch_job_prefer(struct fetch_job *j, const struct endpoint *e)
 	atomic_store(&j->first, (unsigned)(e - j->endpoints));
 }
 
+void fetch_job_progress(struct fetch_job *j, const digest *blob, uint64_t done, uint64_t total)
+{
+	struct fetch_progress_in in = { .blob = *blob, .done = done, .total = total };
+	struct err err = ERR_INIT;
+
+	/* A peer that is gone ends the program anyhow. */
+	(void)ipc_notify(j->ch, fetch_msg_progress, &in, &err);
+}
+
 void fetch_job_note(struct fetch_job *j, const struct err *e)
 {
 	struct fetch_note_in in = { 0 };

@@ -32,6 +32,9 @@ struct fetch_job {
 /* Tell the peer of something that was got over; from any thread. */
 void fetch_job_note(struct fetch_job *j, const struct err *e);
 
+/* Tell the peer how much of a blob is there. */
+void fetch_job_progress(struct fetch_job *j, const digest *blob, uint64_t done, uint64_t total);
+
 /* The endpoint to be asked as number i, of n_endpoints; and that it answered well. */
 struct endpoint *fetch_job_endpoint(struct fetch_job *j, unsigned i);
 void fetch_job_prefer(struct fetch_job *j, const struct endpoint *e);

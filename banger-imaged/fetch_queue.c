@@ -13,7 +13,6 @@
 
 #include "banger-imaged/fetch_blob.h"
 #include "common/fd.h"
-#include "common/proto_fetch.h"
 #include "common/str.h"
 
 #define PROGRESS_MS  100
@@ -63,13 +62,7 @@ struct telling {
 
 static void tell(struct telling *t, uint64_t done)
 {
-	struct fetch_progress_in in = {
-		.blob = t->item->digest, .done = done, .total = t->item->size
-	};
-	struct err err = ERR_INIT;
-
-	/* A peer that is gone ends the program anyhow. */
-	(void)ipc_notify(t->j->ch, fetch_msg_progress, &in, &err);
+	fetch_job_progress(t->j, &t->item->digest, done, t->item->size);
 }
 
 static void on_progress(void *ctx, uint64_t done)

@@ -52,7 +52,8 @@ static int follow(struct http *h, struct endpoint *e, const struct registry_requ
 	_cleanup_free_ char *url = NULL;
 
 	*failure = HTTP_FAILED_FINAL;
-	if (endpoint_url(e, q->path, q->what, &url, err) < 0)
+	if (q->url ? url_resolve(NULL, q->url, &url, err) < 0
+		   : endpoint_url(e, q->path, q->what, &url, err) < 0)
 		return -1;
 	for (int i = 0; i <= REGISTRY_REDIRECTS_MAX; i++) {
 		char *next = NULL;
@@ -121,11 +122,17 @@ static void look_for_tls(struct http *h, struct endpoint *e, unsigned stall_s)
 int registry_request(struct http *h, struct endpoint *e, const struct registry_request *q,
 	struct http_reply *ret, enum http_failure *ret_failure, struct err *err)
 {
-	if (endpoint_is_open(e))
-		look_for_tls(h, e, q->stall_s);
-	if (with_auth(h, e, q, ret, ret_failure, err) < 0)
-		return err_wrap(err, "%s", e->name);
-	return 0;
+	bool own;
+	int r;
+
+	if (q->url) {
+		r = follow(h, e, q, NULL, ret, &own, ret_failure, err);
+	} else {
+		if (endpoint_is_open(e))
+			look_for_tls(h, e, q->stall_s);
+		r = with_auth(h, e, q, ret, ret_failure, err);
+	}
+	return r < 0 ? err_wrap(err, "%s", e->name) : 0;
 }
 
 int registry_refusal(

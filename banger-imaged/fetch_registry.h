@@ -12,6 +12,8 @@ struct registry_request {
 	enum http_method method; /* HTTP_GET or HTTP_HEAD */
 	const char *path;	 /* the repository's */
 	const char *what;	 /* "manifests/latest", "blobs/sha256:…" */
+	const char *url;	 /* of a file that is no registry's, asked without an authorization;
+				    NULL: made of path and what */
 	const char *accept;
 	uint64_t range_from;
 	unsigned stall_s, total_s; /* as in struct http_request */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "banger-imaged/fetch_file.h"
 #include "banger-imaged/fetch_job.h"
 #include "banger-imaged/fetch_resolve.h"
 #include "banger-imaged/fetch_serve.h"
@@ -110,6 +111,22 @@ int on_serve(struct fetch_job *j, struct fetch_serve_in *in, struct fetch_serve_
 	http_destroy(h);
 	out->fetched = f.fetched;
 	out->reused = f.reused;
+	return r;
+}
+
+int on_file_fetch(struct fetch_job *j, struct fetch_file_fetch_in *in,
+	struct fetch_file_fetch_out *out, struct err *err)
+{
+	struct http *h;
+	int r;
+
+	if (j->n_endpoints != 1 || j->resolved)
+		return err_set(err, ERR_bad_request, "a file is fetched from one endpoint");
+	j->stall_s = in->stall_s ? in->stall_s : STALL_DEFAULT_S;
+	if (http_create(NULL, &h, err) < 0)
+		return -1;
+	r = fetch_file_run(j, h, in, out, err);
+	http_destroy(h);
 	return r;
 }
 

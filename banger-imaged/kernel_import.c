@@ -12,6 +12,7 @@
 #include "banger-imaged/bzimage.h"
 #include "banger-imaged/deb.h"
 #include "banger-imaged/elf64.h"
+#include "banger-imaged/hash.h"
 #include "banger-imaged/initramfs.h"
 #include "banger-imaged/modules.h"
 #include "common/failpoint.h"
@@ -50,6 +51,59 @@ static int check_target(int fd, struct err *err)
 		return err_set(err, ERR_bad_request,
 			"a target is no empty regular file that can be read and written");
 	return 0;
+}
+
+/* ---- one that must be of a digest ---- */
+
+/* `from` to `to`, and what that has the digest. */
+static int copy_hashed(
+	int from, int to, uint64_t size, struct hash *h, const struct progress *p, struct err *err)
+{
+	_cleanup_free_ uint8_t *buf = malloc(BLOCK);
+
+	if (!buf)
+		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot copy the kernel");
+	for (uint64_t at = 0; at < size;) {
+		uint64_t left = size - at;
+		ssize_t n = fd_pread_full(from, buf, left < BLOCK ? left : BLOCK, at);
+
+		if (n <= 0)
+			return err_sys(
+				err, ERR_bad_input, n < 0 ? errno : EIO, "cannot read the kernel");
+		if (fd_pwrite_full(to, buf, (size_t)n, at) < 0)
+			return err_sys(err, errno == ENOSPC ? ERR_no_space : ERR_operation_failed,
+				errno, "cannot copy the kernel");
+		if (hash_update(h, buf, (size_t)n, err) < 0)
+			return -1;
+		at += (uint64_t)n;
+		progress_tell(p, job_stage_verify, at, size);
+	}
+	return 0;
+}
+
+/* The kernel into the spool, where nobody changes it any more: the file may be somebody's who can.
+ */
+static int prove(const struct job_kernel_import_in *in, const struct progress *p, struct err *err)
+{
+	struct hash h = { 0 };
+	digest want, got;
+	uint64_t size;
+	int r;
+
+	if (!digest_parse(in->digest.s, &want) || in->spool < 0)
+		return err_set(err, ERR_bad_request, "a kernel's digest is none, or has no spool");
+	if (check_target(in->spool, err) < 0 ||
+		check_input(in->kernel, "the kernel", DEB_EXPANDED_MAX, &size, err) < 0 ||
+		hash_init(&h, &want, err) < 0)
+		return -1;
+	r = copy_hashed(in->kernel, in->spool, size, &h, p, err);
+	if (r == 0)
+		r = hash_digest(&h, &got, err);
+	hash_finish(&h);
+	if (r == 0 && !str_eq(got.s, want.s))
+		return err_set(err, ERR_bad_input, "the kernel's file has the digest %s, not %s",
+			got.s, want.s);
+	return r;
 }
 
 /* ---- the kernel ---- */
@@ -363,12 +417,15 @@ static int import(struct job_kernel_import_in *in, struct job_kernel_import_out 
 {
 	struct vmlinux v = { .fd = in->vmlinux, .progress = p };
 	uint64_t initramfs_size;
+	bool pinned = in->digest.s[0] != '\0';
 	text version = { "" };
 
 	if (check_target(in->vmlinux, err) < 0 || check_target(in->initramfs, err) < 0)
 		return -1;
 	progress_tell(p, job_stage_read, 0, 0);
-	if (import_file(in->kernel, source, &v, m, &version, err) < 0)
+	if (pinned && prove(in, p, err) < 0)
+		return -1;
+	if (import_file(pinned ? in->spool : in->kernel, source, &v, m, &version, err) < 0)
 		return -1;
 	progress_tell(p, job_stage_modules, 0, 0);
 	if (source && select_from_source(source, version.s, m, err) < 0)

@@ -1,7 +1,8 @@
 /*
  * bangerd → one banger-imaged-fetch, on the job's own socket. The same form as netd.tbl.h.
- * A job is: `endpoint` once or more, `resolve`, and, if its image is wanted, `serve`; or one of the
- * cache's messages alone. Notices come only while `resolve` and `serve` are at work. The program
+ * A job is: `endpoint` once or more, `resolve`, and, if its image is wanted, `serve`; or `endpoint`
+ * once and `file_fetch`; or one of the cache's messages alone. Notices come only while `resolve`,
+ * `serve` and `file_fetch` are at work. The program
  * ends at once when its socket closes: that is how a job is cancelled. What of a blob has come by
  * then stays in the cache, and the next job goes on from there.
  */
@@ -76,6 +77,19 @@ IN(fd, source)
 OUT(u64, fetched)
 OUT(u64, reused)
 END(serve)
+
+/* One file by its https URL, whose host is the endpoint's: no authorization is shown. Its size and
+ * digest are known, and nothing else is taken, or more of it read. `stall_s` as of `resolve`. `file`
+ * is the one in the cache, read-only, which is its owner's and not beyond change: whoever believes it
+ * proves it again. `fetched`: bytes that came for it just now. */
+MSG(file_fetch, any)
+IN(text, url)
+IN(digest, digest)
+IN(u64, size)
+IN(u16, stall_s)
+OUT(fd, file)
+OUT(u64, fetched)
+END(file_fetch)
 
 /* What is in the cache: whole blobs and parts of such; nothing is asked of a registry. */
 MSG(cache_usage, any)

@@ -55,9 +55,13 @@ END(image_import)
 
 /* `kernel`: a .deb, a bzImage or an ELF vmlinux. `modules`: a source socket for the directory
  * /lib/modules/VERSION, absent for a .deb (which brings its own) and for kernels with all built
- * in. `init` and `agent` are the guest programs; vmlinux and initramfs are written. */
+ * in. `init` and `agent` are the guest programs; vmlinux and initramfs are written.
+ * `digest`: the one that `kernel` must have; then it is copied to `spool` first, and what is proven
+ * there is what is read. Text "" and no spool: a kernel of the user's own. */
 MSG(kernel_import, any)
 IN(fd, kernel)
+IN(text, digest)
+IN(fd_opt, spool)
 IN(fd_opt, modules)
 IN(fd, init)
 IN(fd, agent)

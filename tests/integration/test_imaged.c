@@ -170,7 +170,8 @@ static void files_open(struct files *f, int kernel)
 {
 	struct blob init = fixture_program(1), agent = fixture_program(2);
 
-	f->in = (struct job_kernel_import_in){ .kernel = kernel,
+	f->in = (struct job_kernel_import_in){ .spool = -1,
+		.kernel = kernel,
 		.modules = -1,
 		.init = fixture_fd(&init),
 		.agent = fixture_fd(&agent),

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "banger-imaged/hash.h"
 #include "banger-imaged/kernel_import.h"
 #include "common/fd.h"
 #include "common/frame.h"
@@ -359,6 +360,52 @@ static void test_targets(void **state)
 	free(p.p);
 }
 
+/* With a digest, what has another is not looked into; a copy is what is read. */
+static void test_digest(void **state)
+{
+	struct blob deb = fixture_kernel_deb(), p = fixture_program(1);
+	struct hash h = { 0 };
+	struct err err = ERR_INIT;
+	digest good;
+
+	assert_int_equal(hash_init(&h, NULL, &err) | hash_update(&h, deb.p, deb.n, &err) |
+				 hash_digest(&h, &good, &err),
+		0);
+	hash_finish(&h);
+	for (int i = 0; i < 5; i++) {
+		static const char *const says[] = { "", "has the digest sha256:", "is none, or has",
+			"is none, or has", "no empty regular file" };
+		struct job_kernel_import_in in = { .kernel = fixture_fd(&deb),
+			.spool = i == 2 ? -1 : fixture_fd(i == 4 ? &p : NULL),
+			.modules = -1,
+			.init = fixture_fd(&p),
+			.agent = fixture_fd(&p),
+			.vmlinux = fixture_fd(NULL),
+			.initramfs = fixture_fd(NULL) };
+		struct job_kernel_import_out out;
+		struct stat st;
+
+		err = (struct err)ERR_INIT;
+		snprintf(in.digest.s, sizeof(in.digest.s), "%s", i == 3 ? "md5:0" : good.s);
+		if (i == 1)
+			assert_int_equal(pwrite(in.kernel, "x", 1, (off_t)deb.n - 1), 1);
+		assert_int_equal(kernel_import(&in, &out, NULL, &err), i == 0 ? 0 : -1);
+		assert_non_null(strstr(i == 0 ? "" : err.msg, says[i]));
+		assert_int_equal(fstat(in.vmlinux, &st), 0);
+		assert_true((st.st_size > 0) == (i == 0));
+		if (i == 0)
+			assert_int_equal(lseek(in.spool, 0, SEEK_END), (off_t)deb.n);
+		close(in.kernel);
+		close(in.spool);
+		close(in.init);
+		close(in.agent);
+		close(in.vmlinux);
+		close(in.initramfs);
+	}
+	free(deb.p);
+	free(p.p);
+}
+
 static void test_refresh(void **state)
 {
 	struct blob a = fixture_program(1), b = fixture_program(2);
@@ -407,6 +454,7 @@ int main(void)
 		cmocka_unit_test(test_bad_directories),
 		cmocka_unit_test(test_dead_source),
 		cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_refresh),
 	};
 
