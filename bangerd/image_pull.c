@@ -181,7 +181,7 @@ static int pull_once(struct pull *p, struct image_row *ret, bool *ret_pulled, st
 		if (place.mine) {
 			r = pull_now(p, ret, ret_pulled, err);
 			if (r == 0)
-				done.image = ret->id;
+				done.id = ret->id;
 			else
 				done.why = *err;
 			pulls_end(pulls, &place, &done);
@@ -193,7 +193,7 @@ static int pull_once(struct pull *p, struct image_row *ret, bool *ret_pulled, st
 		if (done.why.code == ERR_none) {
 			*ret_pulled = false;
 			return store_image_get(
-				p->call->services->store, STORE_READ, &done.image, ret, err);
+				p->call->services->store, STORE_READ, &done.id, ret, err);
 		}
 		/* What was its asker's own matter is none of this one's. */
 		if (done.why.code != ERR_cancelled && done.why.code != ERR_unauthorized) {

@@ -292,6 +292,11 @@ static int find_own(struct kernels *k, enum store_side side, uid_t uid, const ch
 	return store_kernel_list(k->store, side, uid, match_own, ret, err);
 }
 
+int kernels_check_space(struct kernels *k, uint64_t need, struct err *err)
+{
+	return blobs_check_space(&k->blobs, need, k->settings->image_min_free, err);
+}
+
 static int check(
 	struct kernels *k, uid_t uid, const struct rpc_kernel_import_in *in, struct err *err)
 {
@@ -311,8 +316,7 @@ static int check(
 	/* A file's own size is the least that what is in it takes. */
 	if (fstat(in->kernel, &st) < 0)
 		return err_sys(err, ERR_bad_request, errno, "cannot look at the input");
-	return blobs_check_space(&k->blobs, S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0,
-		k->settings->image_min_free, err);
+	return kernels_check_space(k, S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0, err);
 }
 
 struct made {
@@ -329,19 +333,23 @@ static int run_job(struct kernels *k, struct call *call, struct rpc_kernel_impor
 	const struct made *made, struct kernel_row *row, struct err *err)
 {
 	_cleanup_(imaged_job_end) struct imaged_job job = { 0 };
+	_cleanup_fd_ int spool = -1;
+	struct job_kernel_import_in ask = { .kernel = in->kernel,
+		.modules = in->modules,
+		.init = k->guest.init,
+		.agent = k->guest.agent,
+		.vmlinux = made->vmlinux.fd,
+		.initramfs = made->initramfs.fd };
 	struct job_kernel_import_out out;
 	struct stat vmlinux, initramfs;
 
+	if (row->digest.s[0] && (blob_scratch(&k->blobs, call->op, &spool, err) < 0 ||
+					!text_parse(row->digest.s, &ask.digest)))
+		return -1;
+	ask.spool = spool;
 	if (imaged_job_begin(k->imaged, &k->blobs, k->settings->image_min_free, call,
 		    call->cancel_fd, &job, err) < 0 ||
-		imaged_job_call(&job, job_msg_kernel_import,
-			&(struct job_kernel_import_in){ .kernel = in->kernel,
-				.modules = in->modules,
-				.init = k->guest.init,
-				.agent = k->guest.agent,
-				.vmlinux = made->vmlinux.fd,
-				.initramfs = made->initramfs.fd },
-			&out, call->cancel_fd, err) < 0)
+		imaged_job_call(&job, job_msg_kernel_import, &ask, &out, call->cancel_fd, err) < 0)
 		return -1;
 	if (fstat(made->vmlinux.fd, &vmlinux) < 0 || fstat(made->initramfs.fd, &initramfs) < 0 ||
 		vmlinux.st_size <= 0 || initramfs.st_size <= 0)
@@ -469,15 +477,18 @@ static const struct saga_step import_steps[] = {
 static const struct saga import_saga = SAGA("kernel.import", import_steps);
 
 int kernels_import(struct kernels *k, struct call *call, struct rpc_kernel_import_in *in,
-	struct kernel_row *ret, struct err *err)
+	const digest *pin, struct kernel_row *ret, struct err *err)
 {
 	struct import i = { .k = k,
 		.call = call,
 		.in = in,
 		.made = { BLOB_INIT, BLOB_INIT },
 		.row = { .id = vm_id_random(), .owner = call->uid } };
-	int r = saga_run(&import_saga, &i, call->cancel_fd, NULL, err);
+	int r;
 
+	if (pin)
+		i.row.digest = *pin;
+	r = saga_run(&import_saga, &i, call->cancel_fd, NULL, err);
 	made_end(&i.made);
 	if (r < 0)
 		return -1;

@@ -25,6 +25,9 @@ void kernels_destroy(struct kernels *k); /* NULL is allowed */
 int kernels_find(
 	struct kernels *k, uid_t uid, const char *ref, struct kernel_row *ret, struct err *err);
 
+/* Fails with no_space when less than is to stay free would be left after `need` bytes more. */
+int kernels_check_space(struct kernels *k, uint64_t need, struct err *err);
+
 struct kernel_files {
 	int vmlinux, initramfs; /* read-only */
 };
@@ -39,7 +42,7 @@ void kernel_files_close(struct kernel_files *f); /* for _cleanup_ */
 int kernels_open(struct kernels *k, const vm_id *id, int cancel_fd, struct kernel_files *ret,
 	struct err *err);
 
-/* The requests: see rpc.tbl.h. */
+/* The requests: see rpc.tbl.h. With a digest (NULL: none) the kernel's file must have it. */
 int kernels_import(struct kernels *k, struct call *call, struct rpc_kernel_import_in *in,
-	struct kernel_row *ret, struct err *err);
+	const digest *pin, struct kernel_row *ret, struct err *err);
 int kernels_delete(struct kernels *k, struct call *call, const char *ref, struct err *err);

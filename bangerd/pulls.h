@@ -15,7 +15,7 @@ void pulls_destroy(struct pulls *p); /* nobody is in it; NULL is allowed */
 
 /* What came of one. */
 struct pulls_outcome {
-	vm_id image;	/* why.code is ERR_none */
+	vm_id id;	/* of what was made; why.code is ERR_none */
 	struct err why; /* else */
 };
 

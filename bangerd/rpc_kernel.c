@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* kernel.import, list, show and delete. */
+/* kernel.import, pull, list, show and delete. */
 #include "bangerd/call.h"
+#include "bangerd/kernel_pull.h"
 #include "bangerd/kernels.h"
 #include "bangerd/reply.h"
 #include "common/str.h"
@@ -18,6 +19,7 @@ static void describe(struct reply *r, const struct kernel_row *row)
 	reply_string(r, "version", row->version.s);
 	reply_string(r, "arch", row->arch.s);
 	reply_int(r, "size_bytes", (int64_t)row->size);
+	reply_string(r, "digest", row->digest.s[0] ? row->digest.s : NULL);
 	reply_time(r, "created_at", row->created_at);
 }
 
@@ -36,10 +38,26 @@ int rpc_kernel_import(struct call *call, struct rpc_kernel_import_in *in,
 	struct kernel_row row;
 	struct reply kernel;
 
-	if (kernels_import(call->services->kernels, call, in, &row, err) < 0)
+	if (kernels_import(call->services->kernels, call, in, NULL, &row, err) < 0)
 		return -1;
 	describe(&kernel, &row);
 	return answer(&kernel, ret_result, err);
+}
+
+int rpc_kernel_pull(struct call *call, struct rpc_kernel_pull_in *in,
+	struct json_object **ret_result, struct err *err)
+{
+	struct kernel_row row;
+	struct reply kernel, r;
+	bool pulled;
+
+	if (kernel_pull(call, in, &row, &pulled, err) < 0)
+		return -1;
+	describe(&kernel, &row);
+	reply_begin(&r);
+	reply_object(&r, "kernel", reply_take(&kernel));
+	reply_bool(&r, "pulled", pulled);
+	return reply_end(&r, ret_result, err);
 }
 
 static int list_one(void *ctx, const struct kernel_row *row, struct err *err)

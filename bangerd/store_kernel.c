@@ -4,7 +4,7 @@
 #include "bangerd/store_users.h"
 #include "common/str.h"
 
-#define COLUMNS "id, name, owner, version, arch, size, modules, guest, created_at"
+#define COLUMNS "id, name, owner, version, arch, size, modules, guest, created_at, digest"
 
 static int read_row(struct query *q, struct kernel_row *ret, struct err *err)
 {
@@ -18,7 +18,8 @@ static int read_row(struct query *q, struct kernel_row *ret, struct err *err)
 		query_col_text(q, 1, r.name.s, sizeof(r.name.s), err) < 0 ||
 		query_col_text(q, 3, r.version.s, sizeof(r.version.s), err) < 0 ||
 		query_col_text(q, 4, r.arch.s, sizeof(r.arch.s), err) < 0 ||
-		query_col_text(q, 7, r.guest.s, sizeof(r.guest.s), err) < 0)
+		query_col_text(q, 7, r.guest.s, sizeof(r.guest.s), err) < 0 ||
+		query_col_text(q, 9, r.digest.s, sizeof(r.digest.s), err) < 0)
 		return -1;
 	*ret = r;
 	return 0;
@@ -29,7 +30,7 @@ int store_kernel_insert(struct store *s, const struct kernel_row *r, struct err 
 	_cleanup_(query_end) struct query q = { 0 };
 
 	if (query_begin(&q, s, STORE_WRITE,
-		    "INSERT INTO kernel (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?)", err) < 0)
+		    "INSERT INTO kernel (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?)", err) < 0)
 		return -1;
 	query_text(&q, 1, r->id.s);
 	query_text(&q, 2, r->name.s);
@@ -40,6 +41,7 @@ int store_kernel_insert(struct store *s, const struct kernel_row *r, struct err 
 	query_int(&q, 7, r->n_modules);
 	query_text(&q, 8, r->guest.s);
 	query_int(&q, 9, r->created_at);
+	query_text(&q, 10, r->digest.s);
 	if (query_run(&q, err) == 0)
 		return 0;
 	if (err->code == ERR_already_exists)

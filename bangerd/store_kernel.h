@@ -14,6 +14,7 @@ struct kernel_row {
 	uint32_t n_modules;
 	digest guest; /* of the guest programs in its initramfs */
 	int64_t created_at;
+	digest digest; /* of the file that it was pulled as; "": it was not */
 };
 
 /* As for images (store_image.h). */

@@ -95,6 +95,9 @@ const char *const store_schema_steps[] = {
 	"CREATE TABLE host (boot_id TEXT NOT NULL) STRICT;"
 	"INSERT INTO host VALUES ('');",
 
+	/* The file that a kernel was pulled as, by a catalog. */
+	"ALTER TABLE kernel ADD COLUMN digest TEXT NOT NULL DEFAULT '';",
+
 	/* What an image is made of; of those that were here nobody noted it. */
 	"ALTER TABLE image ADD COLUMN config TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE image ADD COLUMN layers BLOB NOT NULL DEFAULT x'';",
