@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* banger image import, pull, promote, cache, list, show, delete. */
+/* banger image import, pull, catalog, promote, cache, list, show, delete. */
 #include <stdio.h>
 
 #include "banger-cli/bulk.h"
@@ -42,6 +42,23 @@ int cmd_image_list(struct cli *cli, const struct args_image_list *args, struct e
 		ARRAY_SIZE(titles), row };
 
 	return list_show(cli, &l, &args->list, err);
+}
+
+static void entry(struct table *t, struct json_object *o)
+{
+	table_cell(t, object_text(o, "name"));
+	table_cell(t, object_text(o, "present"));
+	table_cell(t, object_text(o, "reference"));
+	table_cell(t, object_text(o, "description"));
+}
+
+int cmd_image_catalog(struct cli *cli, const struct args_image_catalog *args, struct err *err)
+{
+	static const char *const names[] = { "NAME", "HERE", "REFERENCE", "DESCRIPTION" };
+	static const struct listing l = { RPC_METHOD_image_catalog, "images", names,
+		ARRAY_SIZE(names), entry };
+
+	return catalog_show(cli, &l, args->output.format, err);
 }
 
 int cmd_image_show(struct cli *cli, const struct args_image_show *args, struct err *err)

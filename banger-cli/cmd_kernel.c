@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* banger kernel import, list, show, delete. */
+/* banger kernel import, pull, catalog, list, show, delete. */
 #include <stdio.h>
 
 #include "banger-cli/bulk.h"
@@ -8,6 +8,9 @@
 #include "banger-cli/lists.h"
 #include "banger-cli/object.h"
 #include "banger-cli/output.h"
+#include "banger-cli/pull_kernel.h"
+#include "banger-cli/text.h"
+#include "common/json.h"
 #include "common/str.h"
 
 static const char *const titles[] = { "ID", "NAME", "OWNER", "VERSION", "ARCH", "SIZE", "CREATED" };
@@ -50,6 +53,57 @@ int cmd_kernel_delete(struct cli *cli, const struct args_kernel_delete *args, st
 	};
 
 	return bulk_run(cli, &b, &args->kernels, err);
+}
+
+static void entry(struct table *t, struct json_object *o)
+{
+	char beginning[20]; /* of its digest */
+	bool preferred = false;
+
+	(void)json_get_bool(o, "preferred", &preferred);
+	table_cell(t, object_text(o, "name"));
+	table_cell(t, object_text(o, "present"));
+	table_cell(t, preferred ? "yes" : "");
+	table_size(t, object_number(o, "size_bytes", -1));
+	snprintf(beginning, sizeof(beginning), "%s", object_text(o, "digest"));
+	table_cell(t, beginning);
+	table_cell(t, object_text(o, "url"));
+	table_cell(t, object_text(o, "description"));
+}
+
+int cmd_kernel_catalog(struct cli *cli, const struct args_kernel_catalog *args, struct err *err)
+{
+	static const char *const names[] = { "NAME", "HERE", "PREFERRED", "SIZE", "DIGEST", "URL",
+		"DESCRIPTION" };
+	static const struct listing l = { RPC_METHOD_kernel_catalog, "kernels", names,
+		ARRAY_SIZE(names), entry };
+
+	return catalog_show(cli, &l, args->output.format, err);
+}
+
+int cmd_kernel_pull(struct cli *cli, const struct args_kernel_pull *args, struct err *err)
+{
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	struct json_object *kernel;
+	bool pulled = false;
+	struct params p;
+	const char *id;
+
+	params_init(&p);
+	params_text(&p, "kernel", args->kernel);
+	params_text(&p, "name", args->name);
+	params_flag(&p, "replace", args->replace);
+	if (import_run(cli, RPC_METHOD_kernel_pull, &p, NULL, 0, args->quiet, &reply, err) < 0)
+		return -1;
+	kernel = object_child(reply.result, "kernel");
+	id = object_text(kernel, "id");
+	(void)json_get_bool(reply.result, "pulled", &pulled);
+	if (!id)
+		return err_set(err, ERR_protocol, "the daemon answered without a kernel");
+	if (!args->quiet)
+		cli_say("kernel %s: %s%s", object_text(kernel, "name"),
+			object_text(kernel, "version"), pulled ? "" : ", was here already");
+	return output_id(id, err);
 }
 
 /* The kernel and, unless it brings its own or needs none, its modules. */

@@ -8,6 +8,7 @@
 #include "banger-cli/create.h"
 #include "banger-cli/output.h"
 #include "banger-cli/pull.h"
+#include "banger-cli/pull_kernel.h"
 #include "banger-cli/signals.h"
 #include "common/fd.h"
 #include "common/str.h"
@@ -139,13 +140,26 @@ static int get_image(struct cli *cli, struct client *c, struct args_machine *mac
 	return 0;
 }
 
+/* As get_image(). */
+static int get_kernel(struct cli *cli, struct client *c, struct args_machine *machine, bool quiet,
+	char *id, size_t cap, struct err *err)
+{
+	bool may_pull = machine->pull != pull_policy_never + 1;
+
+	if (pull_kernel_for_vm(cli, c, machine->kernel, may_pull, quiet, id, cap, err) < 0)
+		return -1;
+	if (*id)
+		machine->kernel = id;
+	return 0;
+}
+
 int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
 {
 	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply image = REPLY_INIT;
 	const bool has_command = args->command.n > 0 || args->entrypoint;
 	struct args_machine machine = args->machine;
-	char name[REF_NAME_MAX + 1];
+	char name[REF_NAME_MAX + 1], kernel[REF_NAME_MAX + 1];
 	struct words argv = { 0 };
 	/* With a command, the VM is but the place for it. */
 	struct plan plan = {
@@ -165,7 +179,8 @@ int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
 		return -1;
 	if (args->dry_run)
 		return dry_run(client, &plan, err);
-	if (get_image(cli, client, &machine, args->quiet, name, sizeof(name), err) < 0)
+	if (get_image(cli, client, &machine, args->quiet, name, sizeof(name), err) < 0 ||
+		get_kernel(cli, client, &machine, args->quiet, kernel, sizeof(kernel), err) < 0)
 		return -1;
 	if (has_command && create_argv(client, machine.image, args->entrypoint, &args->command,
 				   &argv, &image, err) < 0)
@@ -186,7 +201,7 @@ int cmd_vm_create(struct cli *cli, const struct args_vm_create *args, struct err
 	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply image = REPLY_INIT;
 	struct args_machine machine = args->machine;
-	char name[REF_NAME_MAX + 1];
+	char name[REF_NAME_MAX + 1], kernel[REF_NAME_MAX + 1];
 	struct words argv = { 0 };
 	struct plan plan = {
 		.machine = &machine,
@@ -199,7 +214,8 @@ int cmd_vm_create(struct cli *cli, const struct args_vm_create *args, struct err
 	int status;
 
 	if (create_check(cli, &args->machine, err) < 0 || cli_connect(cli, &client, err) < 0 ||
-		get_image(cli, client, &machine, args->quiet, name, sizeof(name), err) < 0)
+		get_image(cli, client, &machine, args->quiet, name, sizeof(name), err) < 0 ||
+		get_kernel(cli, client, &machine, args->quiet, kernel, sizeof(kernel), err) < 0)
 		return -1;
 	if ((args->command.n > 0 || args->entrypoint) &&
 		create_argv(client, machine.image, args->entrypoint, &args->command, &argv, &image,

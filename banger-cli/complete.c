@@ -89,12 +89,16 @@ static void values(const struct completion *c, enum arg_type type)
 
 	if (type == ARG_vm_ref)
 		names(c, RPC_METHOD_vm_list, "vms");
-	else if (type == ARG_image_ref)
+	else if (type == ARG_image_ref || type == ARG_image_wanted)
 		names(c, RPC_METHOD_image_list, "images");
-	else if (type == ARG_kernel_ref)
+	else if (type == ARG_kernel_ref || type == ARG_kernel_wanted)
 		names(c, RPC_METHOD_kernel_list, "kernels");
 	else if (type == ARG_path)
 		puts(":files");
+	if (type == ARG_image_wanted || type == ARG_image_source)
+		names(c, RPC_METHOD_image_catalog, "images");
+	else if (type == ARG_kernel_wanted)
+		names(c, RPC_METHOD_kernel_catalog, "kernels");
 	for (size_t i = 0; (choice = value_choice(type, i)); i++)
 		candidate(c, "", choice);
 }

@@ -30,6 +30,31 @@ int list_show(
 	return table_print(&t, err);
 }
 
+int catalog_show(struct cli *cli, const struct listing *l, enum format format, struct err *err)
+{
+	_cleanup_client_ struct client *client = NULL;
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	_cleanup_table_ struct table t;
+	struct json_object *list, *problems;
+
+	table_init(&t, l->titles, l->n_titles);
+	if (cli_connect(cli, &client, err) < 0 ||
+		client_call(client, l->method, NULL, &reply, err) < 0)
+		return -1;
+	problems = object_array(reply.result, "problems");
+	for (size_t i = 0; i < object_array_size(problems); i++) {
+		const char *s = json_object_get_string(json_object_array_get_idx(problems, i));
+
+		cli_say("%s", s ? s : "");
+	}
+	list = object_array(reply.result, l->member);
+	if (format == format_json)
+		return output_json(list, err);
+	for (size_t i = 0; i < object_array_size(list); i++)
+		l->row(&t, json_object_array_get_idx(list, i));
+	return table_print(&t, err);
+}
+
 int object_show(struct cli *cli, enum rpc_method method, const char *name, const char *reference,
 	enum format format, struct err *err)
 {

@@ -16,6 +16,10 @@ struct listing {
 int list_show(
 	struct cli *cli, const struct listing *l, const struct args_list *args, struct err *err);
 
+/* The same of image.catalog and kernel.catalog; what is wrong with catalogs goes to standard error.
+ */
+int catalog_show(struct cli *cli, const struct listing *l, enum format format, struct err *err);
+
 /* Ask `method` about `reference` (its parameter `name`) and print the result's member `name`. */
 int object_show(struct cli *cli, enum rpc_method method, const char *name, const char *reference,
 	enum format format, struct err *err);

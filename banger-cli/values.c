@@ -154,21 +154,36 @@ static bool is_object_ref(const char *s)
 	return ref_name_parse(s, &name);
 }
 
+static bool is_string(enum arg_type type)
+{
+	return type == ARG_string || type == ARG_image_source;
+}
+
+static bool is_image(enum arg_type type)
+{
+	return type == ARG_image_ref || type == ARG_image_wanted;
+}
+
+static bool is_kernel(enum arg_type type)
+{
+	return type == ARG_kernel_ref || type == ARG_kernel_wanted;
+}
+
 static int parse_text(enum arg_type type, const char *s, const char **ret, struct err *err)
 {
 	vm_name name;
 
 	if (type == ARG_path && *s == '\0')
 		return err_set(err, ERR_bad_request, "a path is not empty");
-	if (type == ARG_string && (*s == '\0' || strlen(s) > TEXT_MAX || !str_printable(s, true)))
+	if (is_string(type) && (*s == '\0' || strlen(s) > TEXT_MAX || !str_printable(s, true)))
 		return err_set(err, ERR_bad_request, "this is one printable line of 1 to %d bytes",
 			TEXT_MAX);
 	if (type == ARG_vm_ref && !is_vm_ref(s))
 		return err_set(err, ERR_bad_request,
 			"'%.80s' is no VM's name or id: they have a-z, 0-9 and hyphens", s);
-	if ((type == ARG_image_ref || type == ARG_kernel_ref) && !is_object_ref(s))
+	if ((is_image(type) || is_kernel(type)) && !is_object_ref(s))
 		return err_set(err, ERR_bad_request, "'%.80s' is no %s's name or id", s,
-			type == ARG_image_ref ? "image" : "kernel");
+			is_image(type) ? "image" : "kernel");
 	if (type == ARG_vm_name && !vm_name_parse(s, &name))
 		return err_set(err, ERR_bad_request,
 			"'%.80s' is no name for a VM: 1 to 63 of a-z, 0-9 and inner hyphens, not "

@@ -9,6 +9,8 @@
  *   path        not empty
  *   vm_ref      1 to 63 of [a-z0-9-]
  *   image_ref   1 to 255 of a ref_name's characters; kernel_ref too
+ *   image_wanted, kernel_wanted   the same, and it need not be here yet
+ *   image_source   a string: of a registry or a catalog
  *   vm_name, ref_name   as in common/types.h
  *   size        bytes: decimal with K, M, G, T; 1 to 2^46
  *   memory      the same, in MiB, rounded up; 64 MiB to 1 TiB
@@ -37,28 +39,31 @@ struct words {
 	size_t n;
 };
 
-#define AT_flag	       bool
-#define AT_word	       const char *
-#define AT_string      const char *
-#define AT_path	       const char *
-#define AT_vm_ref      const char *
-#define AT_image_ref   const char *
-#define AT_kernel_ref  const char *
-#define AT_vm_name     const char *
-#define AT_ref_name    const char *
-#define AT_size	       uint64_t
-#define AT_memory      uint32_t
-#define AT_vcpus       uint8_t
-#define AT_seconds     uint32_t
-#define AT_signal      uint8_t
-#define AT_env	       struct words
-#define AT_accel       enum accel
-#define AT_vmm	       enum vmm_kind
-#define AT_image_kind  enum image_kind
-#define AT_pull_policy enum pull_given
-#define AT_cache_verb  enum cache_verb
-#define AT_format      enum format
-#define AT_shell       enum shell
+#define AT_flag		 bool
+#define AT_word		 const char *
+#define AT_string	 const char *
+#define AT_path		 const char *
+#define AT_vm_ref	 const char *
+#define AT_image_ref	 const char *
+#define AT_kernel_ref	 const char *
+#define AT_image_wanted	 const char *
+#define AT_kernel_wanted const char *
+#define AT_image_source	 const char *
+#define AT_vm_name	 const char *
+#define AT_ref_name	 const char *
+#define AT_size		 uint64_t
+#define AT_memory	 uint32_t
+#define AT_vcpus	 uint8_t
+#define AT_seconds	 uint32_t
+#define AT_signal	 uint8_t
+#define AT_env		 struct words
+#define AT_accel	 enum accel
+#define AT_vmm		 enum vmm_kind
+#define AT_image_kind	 enum image_kind
+#define AT_pull_policy	 enum pull_given
+#define AT_cache_verb	 enum cache_verb
+#define AT_format	 enum format
+#define AT_shell	 enum shell
 
 enum arg_type {
 	ARG_flag,
@@ -68,6 +73,9 @@ enum arg_type {
 	ARG_vm_ref,
 	ARG_image_ref,
 	ARG_kernel_ref,
+	ARG_image_wanted,
+	ARG_kernel_wanted,
+	ARG_image_source,
 	ARG_vm_name,
 	ARG_ref_name,
 	ARG_size,

@@ -33,7 +33,8 @@ def test_methods_are_as_agreed():
         "vm.show", "vm.start", "vm.stop", "vm.restart", "vm.pause", "vm.resume", "vm.set", "vm.kill",
         "vm.delete", "vm.exec",
         "vm.console", "vm.logs", "vm.health", "image.import", "image.list", "image.show",
-        "image.delete", "image.pull", "image.promote", "image.reference", "image.cache.prune", "kernel.import", "kernel.list", "kernel.show", "kernel.delete"}
+        "image.delete", "image.pull", "image.promote", "image.reference", "image.cache.prune",
+        "image.catalog", "kernel.catalog", "kernel.pull", "kernel.import", "kernel.list", "kernel.show", "kernel.delete"}
 
 
 def test_methods_have_handlers():

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "banger-cli/pull_kernel.h"
+
+#include "banger-cli/import.h"
+#include "banger-cli/object.h"
+#include "banger-cli/params.h"
+#include "common/str.h"
+
+/* 1: it is here, or at least one is; 0: not, and *ret_why says so. */
+static int is_here(struct client *c, const char *kernel, struct err *ret_why, struct err *err)
+{
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	struct err why = ERR_INIT;
+
+	if (!kernel) {
+		if (client_call(c, RPC_METHOD_kernel_list, NULL, &reply, err) < 0)
+			return -1;
+		if (object_array_size(object_array(reply.result, "kernels")) > 0)
+			return 1;
+		err_set(ret_why, ERR_not_found, "there is no kernel yet");
+		return 0;
+	}
+	if (client_ask(c, RPC_METHOD_kernel_show, "kernel", kernel, &reply, &why) == 0)
+		return 1;
+	if (why.code != ERR_not_found) {
+		*err = why;
+		return -1;
+	}
+	*ret_why = why;
+	return 0;
+}
+
+int pull_kernel_for_vm(struct cli *cli, struct client *c, const char *kernel, bool may_pull,
+	bool quiet, char *ret, size_t cap, struct err *err)
+{
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	struct err missing = ERR_INIT;
+	struct params p;
+	const char *id;
+	int r = is_here(c, kernel, &missing, err);
+
+	*ret = '\0';
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	if (!may_pull) {
+		*err = missing;
+		return -1;
+	}
+	params_init(&p);
+	params_text(&p, "kernel", kernel);
+	if (import_run(cli, RPC_METHOD_kernel_pull, &p, NULL, 0, quiet, &reply, err) < 0)
+		return err->code == ERR_cancelled
+			       ? -1
+			       : err_wrap(err, "%s here, and it cannot be pulled", missing.msg);
+	id = object_text(object_child(reply.result, "kernel"), "id");
+	if (!id || !str_copy(ret, cap, id))
+		return err_set(err, ERR_protocol, "the daemon answered without a kernel");
+	return 0;
+}
