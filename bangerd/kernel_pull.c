@@ -144,7 +144,7 @@ static int fetch(const struct pull *p, int *ret_fd, struct err *err)
 	const struct fetch_file_fetch_in in = {
 		.url = p->entry->url, .digest = p->entry->digest, .size = p->entry->size
 	};
-	struct fetch_file_fetch_out out;
+	struct fetch_file_fetch_out out = { .file = -1 };
 	struct ipc *fetcher = NULL;
 	int r;
 

@@ -19,10 +19,14 @@ def plain(tmp_path_factory):
         yield r
 
 
+def ids(kind):
+    return {row["id"] for row in suite.banger_json(kind, "list")}
+
+
 @pytest.fixture
 def catalog():
     """catalog(TEXT, NAME, vendor=) writes a file of a catalog; the files and what was pulled go."""
-    conf, written = suite.settings(), []
+    conf, written, before = suite.settings(), [], ids("image") | ids("kernel")
 
     def write(text, name="test.conf", vendor=False):
         path = Path(conf["vendor_catalog_dir" if vendor else "catalog_dir"]) / name
@@ -35,8 +39,8 @@ def catalog():
     for path in written:
         path.unlink(missing_ok=True)
     for kind in ("image", "kernel"):
-        for row in suite.banger_json(kind, "list"):
-            suite.banger(kind, "delete", row["id"], check=True)
+        for ident in ids(kind) - before:
+            suite.banger(kind, "delete", ident, check=True)
     suite.banger("image", "cache", "prune", check=True)
 
 

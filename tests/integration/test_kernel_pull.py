@@ -11,6 +11,7 @@ import pytest
 import repo
 import rpc
 import suite
+from files_server import entry
 
 CACHE = Path(os.environ.get("BANGER_CACHE", repo.TOP / "build-cache"))
 ZERO = "sha256:" + "0" * 64
@@ -20,31 +21,18 @@ FOREIGN = "127.0.0.2"
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """Two origins; registries.conf has the authority of both, for their hosts."""
-    conf = suite.DIR / "banger.conf"
-    before, folder = conf.read_text(), Path(suite.settings()["catalog_dir"])
-    with files_server.served(tmp_path_factory.mktemp("files"), ("127.0.0.1", FOREIGN)) as \
-            (files, origins, ca):
-        authority, registries = folder / "ca.pem", suite.DIR / "registries.conf"
-        authority.write_bytes(ca.read_bytes())
-        authority.chmod(0o644)
-        registries.write_text("".join(f"[{origin.host}]\nca = {authority}\n"
-                                      for origin in origins.values()))
-        suite.stop()
-        conf.write_text(f"{before}\n[image]\nregistries = {registries}\n")
-        suite.start()
-        files.origins = origins
+    with files_server.trusted(tmp_path_factory.mktemp("files"), ("127.0.0.1", FOREIGN)) as files:
         yield files
-        suite.stop()
-        conf.write_text(before)
-        registries.unlink()
-        authority.unlink()
-        suite.start()
+
+
+def kernels(uid):
+    return {row["id"] for row in suite.banger_json("kernel", "list", uid=uid)}
 
 
 @pytest.fixture
 def catalog(world):
     """catalog(TEXT, NAME) writes a file of the host's catalogs; all that came of it goes."""
-    written = []
+    written, before = [], kernels(None) | kernels(65534)
     world.seen.clear()
     world.files.clear()
     world.misbehave = lambda handler: False
@@ -59,17 +47,9 @@ def catalog(world):
     for path in written:
         path.unlink(missing_ok=True)
     for uid in (None, 65534):
-        for row in suite.banger_json("kernel", "list", uid=uid):
-            suite.banger("kernel", "delete", row["id"], check=uid is None or row["owner_uid"] == uid)
+        for ident in kernels(uid) - before:
+            suite.banger("kernel", "delete", ident, check=True)
         suite.banger("image", "cache", "prune", uid=uid, check=True)
-
-
-def entry(world, name="k", data=None, path="/kernel", **change):
-    """An entry for a file that is put there."""
-    data = files_server.vmlinux() if data is None else data
-    keys = {"url": world.origins["127.0.0.1"].url + path, "digest": world.put(path, data),
-            "size": len(data), **change}
-    return f"[kernel {name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
 
 
 def refusal(params=None):

@@ -4,9 +4,11 @@ small enough for it."""
 
 import contextlib
 import struct
+from pathlib import Path
 
 import mock_registry
 import oci
+import suite
 
 RELEASE = "6.1.0-test"
 
@@ -63,3 +65,37 @@ def served(folder, addresses=("127.0.0.1",)):
         for origin in origins.values():
             origin.shutdown()
             origin.server_close()
+
+
+@contextlib.contextmanager
+def trusted(folder, addresses=("127.0.0.1",)):
+    """The Files of served(), with `origins`; registries.conf of the suite has the authority of each
+    for its host."""
+    conf, registries = suite.DIR / "banger.conf", suite.DIR / "registries.conf"
+    authority = Path(suite.settings()["catalog_dir"]) / "ca.pem"
+    before = conf.read_text()
+    with served(folder, addresses) as (files, origins, ca):
+        authority.write_bytes(ca.read_bytes())
+        authority.chmod(0o644)
+        registries.write_text("".join(f"[{origin.host}]\nca = {authority}\n"
+                                      for origin in origins.values()))
+        suite.stop()
+        conf.write_text(f"{before}\n[image]\nregistries = {registries}\n")
+        suite.start()
+        files.origins = origins
+        try:
+            yield files
+        finally:
+            suite.stop()
+            conf.write_text(before)
+            registries.unlink()
+            authority.unlink()
+            suite.start()
+
+
+def entry(world, name="k", data=None, path="/kernel", **change):
+    """A catalog's entry for a file that is put there."""
+    data = vmlinux() if data is None else data
+    keys = {"url": world.origins["127.0.0.1"].url + path, "digest": world.put(path, data),
+            "size": len(data), **change}
+    return f"[kernel {name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
