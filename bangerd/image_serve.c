@@ -10,6 +10,7 @@
 
 #include "bangerd/call.h"
 #include "bangerd/images.h"
+#include "bangerd/wait.h"
 #include "common/fd.h"
 #include "common/frame.h"
 #include "common/ipc.h"
@@ -94,8 +95,6 @@ static void *serve(void *ctx)
 		    -1, &s->why) == 0)
 		log_info("fetched %llu bytes, %llu were in the cache",
 			(unsigned long long)out.fetched, (unsigned long long)out.reused);
-	else if (s->space.code != ERR_none)
-		s->why = s->space;
 	else if (s->why.code == ERR_unavailable)
 		err_set(&s->why, ERR_operation_failed,
 			"the fetcher died at its work; the daemon's log may say why");
@@ -118,6 +117,18 @@ static int start(struct serving *s, struct err *err)
 	return 0;
 }
 
+/* Why there is no image. Each end takes the other with it: a worker that was left alone knows less
+ * of it than the fetcher, and a fetcher that was ended says that it was cancelled, whoever did it.
+ */
+static const struct err *reason(const struct serving *s, const struct err *worker)
+{
+	if (wait_cancelled(s->call->cancel_fd))
+		return worker;
+	if (s->space.code != ERR_none)
+		return &s->space;
+	return s->why.code != ERR_none && s->why.code != ERR_cancelled ? &s->why : worker;
+}
+
 static int import(struct serving *s, int *source, const ref_name *name,
 	const struct images_origin *origin, struct image_row *ret, struct err *err)
 {
@@ -135,8 +146,7 @@ static int import(struct serving *s, int *source, const ref_name *name,
 	pthread_join(s->thread, NULL);
 	if (r == 0)
 		return 0;
-	/* A worker that was left alone knows less of it than the fetcher. */
-	*err = s->why.code != ERR_none && why.code != ERR_cancelled ? s->why : why;
+	*err = *reason(s, &why);
 	return -1;
 }
 

@@ -3,22 +3,21 @@
 platforms that are not there. The image comes exact or not at all, nothing is left but parts in the
 cache, and the next pull goes on from those."""
 
-import hashlib
 import os
 import signal
-import subprocess
-import threading
-from pathlib import Path
 
-import ext4_tree
 import oci
 import pytest
 import suite
-from mock_registry import NAME, Origin, World
+from mock_registry import Origin, World
 from registry_cases import cut_each
+from whole_pull import STATE, Slow, exact, nothing_but_parts, pull, reference
+
+# With the filter that kills; in the other mode it is the same.
+if suite.settings().get("seccomp", "kill") != "kill":
+    pytest.skip("the same as with seccomp = kill", allow_module_level=True)
 
 USER, OTHER = 65534, 65533
-STATE = Path(suite.settings()["state_dir"])
 FILES = {name: os.urandom(400_000) for name in ("one", "two", "three")}
 
 
@@ -54,69 +53,6 @@ def slow(world):
     made.free.set()
 
 
-class Slow:
-    def __init__(self, world):
-        self.world, self.free, self.path = world, threading.Event(), world.layer_path()
-        self.data = world.blobs[world.layers[1]["digest"]]
-        world.hook = self.hook
-
-    def hook(self, handler):
-        if handler.path != self.path or handler.headers.get("Range"):
-            return False
-        handler.cut(200, self.data[:200_000], len(self.data))
-        handler.wfile.flush()
-        return self.free.wait(60) or True
-
-    def part(self, uid=0):
-        return STATE / "cache" / str(uid) / "parts" / self.path.split("/")[-1].replace(":", "-")
-
-    def wait(self, uid=0):
-        """Until as much of it came as comes."""
-        def came():
-            return self.part(uid).exists() and self.part(uid).stat().st_size >= 190_000
-        assert suite.wait_for(came), f"no part of {uid}"
-
-    def ranges(self):
-        return [seen.range for seen in self.world.requests("registry", self.path)]
-
-
-def reference(world):
-    return f"{world.host()}/{NAME}:v1"
-
-
-def pull(world, uid=0):
-    """A pull at work."""
-    command = ["banger", "image", "pull", reference(world)]
-    if uid:
-        command = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *command]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True)
-
-
-def exact(world, ident):
-    """Its files, byte for byte."""
-    assert suite.banger_json("image", "show", ident)["digest"] == world.top["digest"]
-    path = STATE / "images" / f"{ident}.ext4"
-    tree = ext4_tree.read(path)
-    assert {name.decode(): node["content"] for name, node in tree.items() if "content" in node} == {
-        name: (len(data), hashlib.sha256(data).hexdigest()) for name, data in FILES.items()}
-    subprocess.run(["e2fsck", "-fn", path], check=True, capture_output=True)
-
-
-def nothing_but_parts():
-    """No image, no file of one, nobody at work; each whole blob in the cache is what its name says."""
-    assert suite.wait_for(lambda: not suite.pids("banger-imaged-fetch")
-                          and not suite.pids("banger-imaged-worker"))
-    assert suite.banger_json("image", "list") == []
-    assert [path for path in (STATE / "images").rglob("*") if path.is_file()] == []
-    for path in (STATE / "cache").rglob("*"):
-        if path.is_file() and "blobs" in path.parts:
-            name = hashlib.new(path.parent.name, path.read_bytes()).hexdigest()
-            assert name == path.name, path
-        else:
-            assert path.is_dir() or path.parent.name == "parts", path
-
-
 @pytest.mark.parametrize("how", ["Ctrl-C", "the client is killed", "the daemon is killed"])
 def test_ended_in_the_middle(world, slow, how):
     with pull(world) as first:
@@ -138,7 +74,7 @@ def test_ended_in_the_middle(world, slow, how):
     again = suite.banger("image", "pull", reference(world))
     assert again.status == 0, again
     assert slow.ranges() == ["", f"bytes={at}-"], "it goes on where it was"
-    exact(world, again.out.strip())
+    exact(world, again.out.strip(), FILES)
     assert not list(slow.part().parent.iterdir())
 
 
@@ -149,7 +85,7 @@ def test_200_restarts(world):
     assert done.status == 0, done
     begins = [int(seen.range[6:-1] or 0) for seen in world.requests("registry", world.layer_path())]
     assert len(begins) == 201 and begins == sorted(set(begins)), begins
-    exact(world, done.out.strip())
+    exact(world, done.out.strip(), FILES)
 
 
 def test_two_users_at_once(world, slow):
@@ -162,7 +98,7 @@ def test_two_users_at_once(world, slow):
     assert (one.returncode, two.returncode) == (0, 0) and ids[0] != ids[1]
     for uid, ident in zip((USER, OTHER), ids):
         assert [row["id"] for row in suite.banger_json("image", "list", uid=uid)] == [ident]
-        exact(world, ident)
+        exact(world, ident, FILES)
     assert not (STATE / "images" / f"{ids[0]}.ext4").samefile(STATE / "images" / f"{ids[1]}.ext4")
     assert len(slow.ranges()) == 4
 
@@ -178,7 +114,7 @@ def test_the_first_of_two_gives_up(world, slow):
             ident, said = second.communicate(timeout=60)
     assert second.returncode == 0, said
     assert len(slow.ranges()) == 2 and slow.ranges()[1].startswith("bytes=")
-    exact(world, ident.strip())
+    exact(world, ident.strip(), FILES)
 
 
 def test_the_second_of_two_gives_up(world, slow):
@@ -192,7 +128,7 @@ def test_the_second_of_two_gives_up(world, slow):
         slow.free.set()
         ident, said = first.communicate(timeout=60)
     assert first.returncode == 0, said
-    exact(world, ident.strip())
+    exact(world, ident.strip(), FILES)
 
 
 # ---- platforms ----
