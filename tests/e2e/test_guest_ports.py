@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest's channels: leases, drops, nonsense, and what an idle one costs."""
 
+import contextlib
 import os
 import time
 
@@ -124,8 +125,9 @@ def test_nonsense_on_a_session(box, what):
 def test_more_stdin_than_credited(box):
     session = box.session()
     session.exec("sleep", "6666")
-    for _ in range(12):
-        session.send("stdin_data", data=b"x" * 65536)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the agent may hang up early
+        for _ in range(12):
+            session.send("stdin_data", data=b"x" * 65536)
     assert wait_gone(box, b"6666", 8)
     session.close()
 
