@@ -26,6 +26,7 @@ struct operation;
 struct images;
 struct kernels;
 struct pulls;
+struct vm;
 struct vms;
 struct loop;
 struct ipc;
@@ -77,6 +78,10 @@ void call_progress(struct call *call, const char *stage, unsigned index, unsigne
  * notifications of the operation until it ends, and then answer with its description. Takes the
  * reference. */
 void call_watch(struct call *call, struct operation *o);
+
+/* The same: answer with {"vm": …} once the VM is not paused any more, or else does not run any more
+ * (vm_await.h). Takes the reference. */
+void call_await(struct call *call, struct vm *vm, bool paused);
 
 #define METHOD(ident, name, class, access, doc)                         \
 	int rpc_##ident(struct call *call, struct rpc_##ident##_in *in, \

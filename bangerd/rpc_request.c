@@ -14,6 +14,8 @@
 #include "bangerd/loop.h"
 #include "bangerd/operations.h"
 #include "bangerd/rpc_answer.h"
+#include "bangerd/vm_await.h"
+#include "bangerd/vm_json.h"
 #include "bangerd/work.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -36,6 +38,7 @@ struct request {
 	const char *noticed_stage;
 	/* Of class stream: */
 	struct operation_watcher watcher;
+	struct vm_await await;
 	struct request *next, **at; /* in the list; at NULL: not in it */
 };
 
@@ -290,6 +293,28 @@ void call_watch(struct call *call, struct operation *o)
 	operation_unref(o);
 }
 
+static void await_done(struct vm_await *a, struct vm *vm)
+{
+	struct request *r = REQUEST_OF(a, await);
+	struct json_object *described = NULL, *result = json_object_new_object();
+	struct err err = ERR_INIT;
+
+	if (vm_describe(vm, false, &described, &err) == 0 &&
+		(!result || json_object_object_add(result, "vm", described) < 0)) {
+		json_object_put(described);
+		err_sys(&err, ERR_operation_failed, ENOMEM, "cannot make the answer");
+	}
+	answer(r, result, &err);
+}
+
+void call_await(struct call *call, struct vm *vm, bool paused)
+{
+	struct request *r = REQUEST_OF(call, call);
+
+	r->await.done = await_done;
+	vm_await(vm, paused ? VM_PAUSED : VM_RUNNING, &r->await);
+}
+
 /* ---- begins ---- */
 
 static int check_fds(const struct rpc_envelope *e, const struct conn_fds *fds, struct err *err)
@@ -379,6 +404,7 @@ void request_cancel_all(struct request_list *list, const struct conn *conn)
 			continue;
 		if (r->method->class == RPC_CLASS_stream) {
 			operation_unwatch(&r->watcher);
+			vm_await_end(&r->await);
 			request_free(r);
 		} else {
 			/* Full, it is readable as well. */

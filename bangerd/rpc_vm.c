@@ -245,6 +245,17 @@ int rpc_vm_exec(struct call *call, struct rpc_vm_exec_in *in, struct json_object
 	return vm_exec(vm, call, in, ret_result, err);
 }
 
+int rpc_vm_await(struct call *call, struct rpc_vm_await_in *in, struct json_object **ret_result,
+	struct err *err)
+{
+	struct vm *vm;
+
+	if (vm_find(call->services->vms, call->uid, in->vm, &vm, err) < 0)
+		return -1;
+	call_await(call, vm, in->paused);
+	return 0;
+}
+
 int rpc_vm_console(struct call *call, struct rpc_vm_console_in *in, struct json_object **ret_result,
 	struct err *err)
 {

@@ -14,6 +14,7 @@
 #include "bangerd/agent.h"
 #include "bangerd/console.h"
 #include "bangerd/disk_watch.h"
+#include "bangerd/loop.h"
 #include "bangerd/store_vm.h"
 #include "bangerd/vmm.h"
 #include "bangerd/vms.h"
@@ -70,6 +71,10 @@ struct vms {
 	struct disk_watch *disks;
 	pthread_mutex_t lock;
 	struct vm *first, **last;
+	struct vm_await *awaits; /* vm_await.h; main thread only */
+	unsigned n_awaits;	 /* under the lock, as is: */
+	bool await_posted;
+	struct loop_task await_task;
 	int dir_fd;	    /* state_dir/vms */
 	int meminfo_fd;	    /* /proc/meminfo */
 	ipv4 dns[2];	    /* for guests */

@@ -12,6 +12,7 @@
 #include "bangerd/loop.h"
 #include "bangerd/resolvers.h"
 #include "bangerd/vm.h"
+#include "bangerd/vm_await.h"
 #include "bangerd/vm_files.h"
 #include "bangerd/vm_resolve.h"
 #include "bangerd/vm_watch.h"
@@ -98,6 +99,7 @@ void vm_remove(struct vm *vm)
 		vms->last = p;
 	vm->next = NULL;
 	vm->gone = true;
+	vm_await_wake(vms);
 	pthread_mutex_unlock(&vms->lock);
 	vm_unref(vm);
 }
@@ -116,6 +118,7 @@ void vm_set_state(struct vm *vm, enum vm_state state)
 {
 	pthread_mutex_lock(&vm->vms->lock);
 	vm->row.state = state;
+	vm_await_wake(vm->vms);
 	pthread_mutex_unlock(&vm->vms->lock);
 }
 
@@ -133,6 +136,7 @@ int vm_save(struct vm *vm, enum vm_state state, const char *last_error, struct e
 	if (state == VM_RUNNING || state == VM_PAUSED)
 		vm->row.remake = false;
 	str_format(vm->row.last_error.s, sizeof(vm->row.last_error.s), "%.500s", last_error);
+	vm_await_wake(vm->vms);
 	pthread_mutex_unlock(&vm->vms->lock);
 	/* Who holds the VM's own lock is the only one who changes these. */
 	return store_vm_save_state(vm->vms->services->store, &vm->row, err);

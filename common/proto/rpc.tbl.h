@@ -166,6 +166,12 @@ RESULT(integer, pid, "process id in the guest")
 RESULT(fd, stream, "the agent's session: agent protocol frames, see banger-rpc(7)")
 END(vm_exec)
 
+METHOD(vm_await, "vm.await", stream, owner, "Answer once a VM runs no more, or is paused no more; for who is attached to it")
+PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
+PARAM(boolean, paused, optional, "it is paused, and the answer comes when that is over; else it runs")
+RESULT(object, vm, "as in vm.list")
+END(vm_await)
+
 METHOD(vm_console, "vm.console", work, owner, "Attach to the serial console, both ways")
 PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
 RESULT(fd, stream, "a stream socket: raw bytes")

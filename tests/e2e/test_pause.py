@@ -5,6 +5,7 @@ import subprocess
 import time
 
 import pytest
+import rpc
 import suite
 import vms
 
@@ -80,6 +81,28 @@ def test_twice_is_no_error(busybox, nothing_left):
         done = suite.banger("vm", "resume", "one", "nobody", "two")
         assert done.status == 1 and "nobody" in done.err
         assert vms.row("one")["state"] == vms.row("two")["state"] == "running"
+
+
+def test_who_waits_is_told(busybox, nothing_left):
+    """vm.await answers once, at once when there is nothing to wait for; who left is forgotten."""
+    def states(client, *requests):
+        return [client.response(request)["vm"]["state"] for request in requests]
+
+    with vms.vm(busybox, name="awaited") as name, rpc.Rpc(timeout=30) as client:
+        ask = {"vm": name}, {"vm": name, "paused": True}
+        assert states(client, client.request("vm.await", ask[1])) == ["running"]
+        with rpc.Rpc() as gone:
+            for _ in range(20):
+                gone.request("vm.await", ask[0])
+        waiting = [client.request("vm.await", ask[0]) for _ in range(2)]
+        pause(name)
+        assert sorted(client.read()["id"] for _ in waiting) == waiting
+        waiting = [client.request("vm.await", ask[1])]
+        resume(name)
+        assert states(client, *waiting) == ["running"]
+        waiting = [client.request("vm.await", ask[0])]
+        suite.banger("vm", "kill", name, check=True)
+        assert states(client, *waiting) == ["stopped"]
 
 
 def test_only_what_runs_can_be_paused(busybox, nothing_left):

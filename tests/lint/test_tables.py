@@ -31,7 +31,7 @@ def test_methods_are_as_agreed():
         "ping", "shutdown", "daemon.status", "daemon.examine", "operations.list",
         "vm.create.begin", "vm.create.status", "vm.create.cancel", "vm.create.watch", "vm.list",
         "vm.show", "vm.start", "vm.stop", "vm.restart", "vm.pause", "vm.resume", "vm.set", "vm.kill",
-        "vm.delete", "vm.exec",
+        "vm.delete", "vm.exec", "vm.await",
         "vm.console", "vm.logs", "vm.health", "image.import", "image.list", "image.show",
         "image.delete", "image.pull", "image.promote", "image.reference", "image.cache.prune",
         "image.catalog", "kernel.catalog", "kernel.pull", "kernel.import", "kernel.list", "kernel.show", "kernel.delete"}
