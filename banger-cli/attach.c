@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "banger-cli/news.h"
 #include "banger-cli/params.h"
 #include "banger-cli/session.h"
 #include "banger-cli/signals.h"
@@ -80,6 +81,8 @@ int attach_run(struct cli *cli, struct client *c, const struct attach *a, struct
 	struct client_wait wait = { .watches = &watch, .n_watches = 1 };
 	struct json_object *params = exec_params(a, err);
 	struct session session;
+	struct news news;
+	int status;
 	uint64_t request;
 	int signo;
 
@@ -95,8 +98,13 @@ int attach_run(struct cli *cli, struct client *c, const struct attach *a, struct
 	}
 	if (reply.fd < 0)
 		return err_set(err, ERR_protocol, "the daemon gave no stream for the command");
-	session = (struct session){
-		.stream = reply.fd, .signals = a->signals, .tty = a->tty, .no_stdin = a->no_stdin
-	};
-	return session_run(&session, &signo, err);
+	news_begin(&news, cli, c, a->vm);
+	session = (struct session){ .stream = reply.fd,
+		.signals = a->signals,
+		.tty = a->tty,
+		.no_stdin = a->no_stdin,
+		.news = &news };
+	status = session_run(&session, &signo, err);
+	news_end(&news);
+	return status;
 }

@@ -440,21 +440,9 @@ static int wait_once(struct client *c, const struct client_wait *w, struct err *
 	return 0;
 }
 
-int client_wait(struct client *c, uint64_t id, const struct client_wait *w, struct reply *ret,
-	struct err *err)
+/* Of a request that is answered, or never will be. */
+static int take_answer(struct client *c, struct pending *p, struct reply *ret, struct err *err)
 {
-	struct pending *p = find_pending(c, id);
-	int r = 0;
-
-	if (id == 0 || !p || (w && w->n_watches > WATCHES_MAX))
-		return err_set(err, ERR_bad_request, "nothing to wait for");
-	c->wait = w;
-	c->wait_id = id;
-	while (r == 0 && !p->answered && !c->closed)
-		r = wait_once(c, w, err);
-	c->wait = NULL;
-	if (r < 0)
-		return -1;
 	if (!p->answered) {
 		*err = c->closed_why;
 		return -1;
@@ -470,6 +458,40 @@ int client_wait(struct client *c, uint64_t id, const struct client_wait *w, stru
 	*ret = p->reply;
 	p->reply = (struct reply)REPLY_INIT;
 	return 0;
+}
+
+int client_wait(struct client *c, uint64_t id, const struct client_wait *w, struct reply *ret,
+	struct err *err)
+{
+	struct pending *p = find_pending(c, id);
+	int r = 0;
+
+	if (id == 0 || !p || (w && w->n_watches > WATCHES_MAX))
+		return err_set(err, ERR_bad_request, "nothing to wait for");
+	c->wait = w;
+	c->wait_id = id;
+	while (r == 0 && !p->answered && !c->closed)
+		r = wait_once(c, w, err);
+	c->wait = NULL;
+	return r < 0 ? -1 : take_answer(c, p, ret, err);
+}
+
+int client_fd(const struct client *c)
+{
+	return c->fd;
+}
+
+int client_look(struct client *c, uint64_t id, struct reply *ret, struct err *err)
+{
+	struct pending *p = find_pending(c, id);
+
+	if (id == 0 || !p)
+		return err_set(err, ERR_bad_request, "nothing to look for");
+	if (!p->answered && !c->closed && receive(c, &c->closed_why) < 0)
+		c->closed = true;
+	if (!p->answered && !c->closed)
+		return 0;
+	return take_answer(c, p, ret, err) < 0 ? -1 : 1;
 }
 
 int client_call(struct client *c, enum rpc_method method, struct json_object *params,

@@ -65,6 +65,11 @@ int client_send(struct client *c, enum rpc_method method, struct json_object *pa
 int client_wait(struct client *c, uint64_t id, const struct client_wait *w, struct reply *ret,
 	struct err *err);
 
+/* Without waiting, when client_fd() is readable: 1 and *ret when the request is answered, 0 when it
+ * is not yet; -1 as client_wait(). */
+int client_fd(const struct client *c);
+int client_look(struct client *c, uint64_t id, struct reply *ret, struct err *err);
+
 /* Send and wait. */
 int client_call(struct client *c, enum rpc_method method, struct json_object *params,
 	struct reply *ret, struct err *err);

@@ -6,18 +6,21 @@
 
 #include "banger-cli/cli.h"
 #include "banger-cli/client.h"
+#include "banger-cli/news.h"
 #include "banger-cli/params.h"
 #include "banger-cli/relay.h"
 #include "banger-cli/signals.h"
 #include "common/fd.h"
 
-static int relay(
-	struct cli *cli, enum rpc_method method, struct params *p, struct relay *r, struct err *err)
+/* r->news: of the VM `vm`, begun and ended here; or NULL. */
+static int relay(struct cli *cli, enum rpc_method method, struct params *p, const char *vm,
+	struct relay *r, struct err *err)
 {
 	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply reply = REPLY_INIT;
 	_cleanup_fd_ int signals = -1;
 	struct json_object *params = params_finish(p, err);
+	int status;
 
 	if (!params)
 		return -1;
@@ -31,19 +34,25 @@ static int relay(
 		return err_set(err, ERR_protocol, "the daemon gave no stream");
 	if (r->input && isatty(STDIN_FILENO))
 		cli_say("attached to the console; Ctrl-] detaches");
+	if (r->news)
+		news_begin(r->news, cli, client, vm);
 	r->stream = reply.fd;
 	r->signals = signals;
-	return relay_run(r, err);
+	status = relay_run(r, err);
+	if (r->news)
+		news_end(r->news);
+	return status;
 }
 
 int cmd_vm_console(struct cli *cli, const struct args_vm_console *args, struct err *err)
 {
-	struct relay r = { .input = true };
+	struct news news;
+	struct relay r = { .input = true, .news = &news };
 	struct params p;
 
 	params_init(&p);
 	params_text(&p, "vm", args->vm);
-	return relay(cli, RPC_METHOD_vm_console, &p, &r, err);
+	return relay(cli, RPC_METHOD_vm_console, &p, args->vm, &r, err);
 }
 
 int cmd_vm_logs(struct cli *cli, const struct args_vm_logs *args, struct err *err)
@@ -54,5 +63,5 @@ int cmd_vm_logs(struct cli *cli, const struct args_vm_logs *args, struct err *er
 	params_init(&p);
 	params_text(&p, "vm", args->vm);
 	params_flag(&p, "follow", args->follow);
-	return relay(cli, RPC_METHOD_vm_logs, &p, &r, err);
+	return relay(cli, RPC_METHOD_vm_logs, &p, args->vm, &r, err);
 }

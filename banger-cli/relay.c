@@ -9,9 +9,11 @@
 
 #include "banger-cli/cli.h"
 #include "banger-cli/filter.h"
+#include "banger-cli/news.h"
 #include "banger-cli/signals.h"
 #include "banger-cli/sink.h"
 #include "banger-cli/tty.h"
+#include "common/str.h"
 
 #define CHUNK	   ((size_t)16 << 10)
 #define DETACH_KEY 0x1d /* Ctrl-] */
@@ -117,13 +119,16 @@ static int step(struct relaying *y, struct err *err)
 		{ .fd = y->r->signals, .events = POLLIN },
 		{ .fd = y->input_open && y->to_n == 0 ? STDIN_FILENO : -1, .events = POLLIN },
 		{ .fd = y->from_n > 0 ? y->out.fd : -1, .events = POLLOUT },
+		{ .fd = y->r->news ? news_fd(y->r->news) : -1, .events = POLLIN },
 	};
 
-	if (poll(slots, 4, -1) < 0)
+	if (poll(slots, ARRAY_SIZE(slots), -1) < 0)
 		return errno == EINTR ? 0
 				      : err_sys(err, ERR_operation_failed, errno, "cannot wait");
 	if (slots[1].revents)
 		on_signals(y);
+	if (slots[4].revents)
+		news_ready(y->r->news);
 	if (slots[3].revents && on_sink(y, err) < 0)
 		return -1;
 	if (slots[2].revents)

@@ -5,11 +5,14 @@
 
 #include "common/err.h"
 
+struct news;
+
 struct relay {
-	int stream;  /* not closed here */
-	int signals; /* signals_open() */
-	bool input;  /* pass standard input on, until Ctrl-] if it is a terminal */
-	bool filter; /* drop control sequences that are not colours */
+	int stream;	   /* not closed here */
+	int signals;	   /* signals_open() */
+	bool input;	   /* pass standard input on, until Ctrl-] if it is a terminal */
+	struct news *news; /* of the VM, or NULL */
+	bool filter;	   /* drop control sequences that are not colours */
 };
 
 /* Until the stream ends, the user detaches (0), or a signal asks for the end (128 + its number). */

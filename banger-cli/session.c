@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "banger-cli/cli.h"
+#include "banger-cli/news.h"
 #include "banger-cli/signals.h"
 #include "banger-cli/sink.h"
 #include "banger-cli/tty.h"
@@ -26,7 +27,7 @@
 #define AGAIN_MS    2000 /* a signal repeated within this time kills */
 #define GRACE_MS    5000 /* for a command whose terminal or reader is gone */
 
-enum poll_slot { SLOT_STREAM, SLOT_SIGNALS, SLOT_STDIN, SLOT_SINK, SLOT__COUNT };
+enum poll_slot { SLOT_STREAM, SLOT_SIGNALS, SLOT_STDIN, SLOT_SINK, SLOT_NEWS, SLOT__COUNT };
 
 struct pump {
 	const struct session *s;
@@ -281,6 +282,7 @@ static void fill_slots(const struct pump *p, struct pollfd slots[SLOT__COUNT])
 	slots[SLOT_STDIN] = (struct pollfd){ .fd = p->stdin_open && room ? STDIN_FILENO : -1,
 		.events = POLLIN };
 	slots[SLOT_SINK] = (struct pollfd){ .fd = p->to ? p->to->fd : -1, .events = POLLOUT };
+	slots[SLOT_NEWS] = (struct pollfd){ .fd = news_fd(p->s->news), .events = POLLIN };
 }
 
 /* Milliseconds until the deadline; -1: there is none. */
@@ -315,6 +317,8 @@ static int step(struct pump *p, struct err *err)
 				      : err_sys(err, ERR_operation_failed, errno, "cannot wait");
 	while (slots[SLOT_SIGNALS].revents && (signo = signals_next(p->s->signals)) > 0)
 		on_signal(p, signo);
+	if (slots[SLOT_NEWS].revents)
+		news_ready(p->s->news);
 	if (slots[SLOT_SINK].revents && on_sink(p, err) < 0)
 		return -1;
 	if ((slots[SLOT_STREAM].revents & ~POLLOUT) && !p->to && on_stream(p, err) < 0)

@@ -6,11 +6,14 @@
 
 #include "common/err.h"
 
+struct news;
+
 struct session {
 	int stream;  /* not closed here */
 	int signals; /* signals_open() */
 	bool tty;    /* the guest's side has a terminal; raw mode when standard input is one */
 	bool no_stdin;
+	struct news *news; /* of its VM */
 };
 
 /*

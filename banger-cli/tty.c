@@ -99,3 +99,8 @@ void tty_raw_again(void)
 	if (raw_fd >= 0)
 		tcsetattr(raw_fd, TCSADRAIN, &raw);
 }
+
+bool tty_is_raw(void)
+{
+	return raw_fd >= 0;
+}

@@ -22,5 +22,7 @@ void tty_size(uint16_t *ret_rows, uint16_t *ret_columns);
 int tty_raw(int fd, struct err *err);
 void tty_restore(void);
 
+bool tty_is_raw(void);
+
 /* Raw mode again, after the process was stopped and the shell had the terminal. */
 void tty_raw_again(void);

@@ -125,6 +125,7 @@ class FakeDaemon:
         self.gate.set()
         self.auto_removed = []
         self.owners = {}  # id of an auto_remove VM → its connection
+        self.changed = threading.Condition()  # of a VM's state
         self.exec_done = threading.Event()
         self.agents = []
         self.methods = {
@@ -135,6 +136,7 @@ class FakeDaemon:
             "vm.create.cancel": self.create_cancel,
             "vm.delete": self.delete,
             "vm.exec": self.exec,
+            "vm.await": self.await_state,
             "image.list": lambda c, r, f: {"images": self.images},
             "image.show": lambda c, r, f: {"image": {
                 **self.find_in(self.images, r["params"]["image"], "image"),
@@ -158,6 +160,12 @@ class FakeDaemon:
             self.accepting.join()
         self.listener.close()
 
+    def lose_clients(self):
+        """As a daemon does that is restarted."""
+        self.close()
+        for connection in self.connections:
+            connection.sock.shutdown(socket.SHUT_RDWR)
+
     def accept(self):
         while True:
             try:
@@ -171,6 +179,8 @@ class FakeDaemon:
         return [params for name, params in self.calls if name == method]
 
     def on_close(self, connection):
+        with self.changed:
+            self.changed.notify_all()
         for ident, owner in list(self.owners.items()):
             if owner is connection:
                 self.owners.pop(ident)
@@ -229,6 +239,18 @@ class FakeDaemon:
         self.vms.pop(found["id"])
         self.owners.pop(found["id"], None)
         return {}
+
+    def await_state(self, c, request, fds):
+        found = self.find(request["params"]["vm"])
+        state = "paused" if request["params"].get("paused") else "running"
+        with self.changed:
+            self.changed.wait_for(lambda: found["state"] != state or c.closed.is_set(), NEVER)
+        return {"vm": found}
+
+    def set_state(self, ident, state, why=None):
+        with self.changed:
+            self.vms[ident].update(state=state, paused_why=why)
+            self.changed.notify_all()
 
     # ---- exec ----
 

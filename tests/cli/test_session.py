@@ -10,7 +10,7 @@ import time
 import agent
 import fake_daemon
 import pytest
-from support import wait_for
+from support import WEB, wait_for
 
 
 def test_streams_and_status(bench):
@@ -362,6 +362,67 @@ def test_no_stream(bench):
     bench.daemon.methods["vm.exec"] = lambda c, r, f: {"pid": 1}
     done = bench.run("vm", "exec", "web", "true")
     assert done.returncode == 125 and b"no stream" in done.stderr
+
+
+# ---- what becomes of the VM meanwhile ----
+
+def line_of(process):
+    return process.stderr.readline().decode()
+
+
+def test_a_pause_is_told(bench):
+    process = bench.start("vm", "exec", "web", "cat")
+    wait_for(lambda: bench.daemon.called("vm.await"))
+    for why, words in ("the host is nearly full", "the host is nearly full"), (None, "vm resume"):
+        bench.daemon.set_state(WEB, "paused", why)
+        line = line_of(process)
+        assert line.startswith("banger: VM 'web' is paused: ") and words in line, line
+        bench.daemon.set_state(WEB, "running")
+        assert line_of(process) == "banger: VM 'web' goes on\n"
+    out, err = process.communicate(b"through", timeout=10)
+    assert (out, err, process.returncode) == (b"through", b"", 0)
+    assert [call.get("paused", False) for call in bench.daemon.called("vm.await")] == [
+        False, True, False, True, False]
+
+
+@pytest.mark.parametrize("command", [["shell", "web"], ["console", "web"]])
+def test_a_pause_is_told_on_a_raw_terminal(bench, command):
+    raw_stream(bench, "vm.console")
+    with bench.terminal("vm", *command) as t:
+        wait_for(lambda: bench.daemon.called("vm.await") and t.raw())
+        bench.daemon.set_state(WEB, "paused", "no room\033[2J")
+        t.expect(b"\r\nbanger: VM 'web' is paused: no room?[2J\n\r")
+        bench.daemon.set_state(WEB, "running")
+        t.expect(b"\r\nbanger: VM 'web' goes on\n\r")
+
+
+def test_a_pause_is_told_by_the_next_daemon(bench):
+    process = bench.start("vm", "exec", "web", "cat")
+    wait_for(lambda: bench.daemon.called("vm.await"))
+    bench.daemon.lose_clients()
+    os.unlink(bench.daemon.path)
+    later = fake_daemon.FakeDaemon(bench.daemon.path)
+    try:
+        later.vms.update(bench.daemon.vms)
+        wait_for(lambda: later.called("vm.await"))
+        later.set_state(WEB, "paused", "no room")
+        assert line_of(process) == "banger: VM 'web' is paused: no room\n"
+        assert process.communicate(b"on", timeout=10) == (b"on", b"")
+    finally:
+        later.close()
+
+
+@pytest.mark.parametrize("answer", [
+    {}, {"vm": 1}, {"vm": {}}, {"vm": {"state": "stopping"}}, {"vm": {"state": ["paused"]}}, None])
+def test_other_news_are_the_end_of_them(bench, answer):
+    def reply(c, r, f):
+        if answer is None:
+            raise fake_daemon.RpcError("not_found", "no VM 'web'")
+        return answer
+    bench.daemon.methods["vm.await"] = reply
+    done = bench.run("vm", "exec", "web", "cat", input=b"through")
+    assert (done.stdout, done.stderr, done.returncode) == (b"through", b"", 0)
+    assert len(bench.daemon.called("vm.await")) == 1
 
 
 # ---- console and logs ----

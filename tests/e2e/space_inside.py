@@ -73,7 +73,8 @@ def fill():
     for name in ("writer", "idle"):
         assert suite.wait_for(lambda name=name: shown(name)["state"] == "running", 20)
     process = subprocess.Popen(["banger", "vm", "exec", "writer", "--", "sh", "-c", WRITER],
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
     assert paused("writer")
     assert free() > LINE // 2, "it was paused while there was room"
     why = shown("writer")["paused_why"]
@@ -126,8 +127,12 @@ def all_stand_still():
 def go_on(process):
     (STATE / "ballast").unlink()
     assert suite.wait_for(lambda: shown("writer")["state"] == "running", 30)
-    out, _ = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=120)
     assert out.splitlines() == ["clean"], out
+    # Who is attached was told, and by a later daemon that it goes on.
+    told = err.splitlines()
+    assert len(told) == 2 and told[1] == "banger: VM 'writer' goes on", err
+    assert told[0].startswith("banger: VM 'writer' is paused: the host is nearly full"), err
     assert shown("idle")["state"] == "paused", "the user did that"
     suite.banger("vm", "resume", "idle", check=True)
     assert vms.output("idle", "echo", "awake") == "awake"
