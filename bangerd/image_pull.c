@@ -30,7 +30,9 @@ struct pull {
 	bool catalog;  /* it is a catalog's */
 	ref_name name; /* of the image to be */
 	struct ipc *fetcher;
-	digest digest; /* of its manifest */
+	digest digest;		 /* of its manifest */
+	struct image_row *image; /* what came of it */
+	bool pulled;
 };
 
 static void pull_finish(struct pull *p)
@@ -135,7 +137,7 @@ static int resolve(struct pull *p, struct err *err)
 
 /* ---- one pull ---- */
 
-static int pull_now(struct pull *p, struct image_row *ret, bool *ret_pulled, struct err *err)
+static int pull_now(struct pull *p, struct err *err)
 {
 	_cleanup_(image_row_finish) struct image_row have = { 0 };
 	struct images *im = p->call->services->images;
@@ -151,56 +153,40 @@ static int pull_now(struct pull *p, struct image_row *ret, bool *ret_pulled, str
 	if (found < 0)
 		return -1;
 	if (!found) {
-		*ret_pulled = true;
-		return image_serve(p->call, p->fetcher, &p->name, &origin, ret, err);
+		p->pulled = true;
+		return image_serve(p->call, p->fetcher, &p->name, &origin, p->image, err);
 	}
-	*ret_pulled = false;
 	if (!str_eq(have.name.s, p->name.s))
-		return images_alias(im, p->call->uid, &have, &p->name, &origin, ret, err);
-	*ret = have;
+		return images_alias(im, p->call->uid, &have, &p->name, &origin, p->image, err);
+	*p->image = have;
 	have = (struct image_row){ 0 };
 	return 0;
 }
 
-/* Do it, or wait for who does, and have what came of it. */
-static int pull_once(struct pull *p, struct image_row *ret, bool *ret_pulled, struct err *err)
+static int pull_once(void *ctx, vm_id *ret, struct err *err)
 {
-	struct pulls *pulls = p->call->services->pulls;
+	struct pull *p = ctx;
+
+	if (pull_now(p, err) < 0)
+		return -1;
+	*ret = p->image->id;
+	return 0;
+}
+
+/* Do it, or wait for who does, and have what came of it. */
+static int pull_or_wait(struct pull *p, struct err *err)
+{
 	char key[PULLS_KEY_MAX];
+	vm_id id;
+	int r;
 
 	if (!str_format(key, sizeof(key), "%u %s %s %s", (unsigned)p->call->uid, p->canonical,
 		    p->name.s, p->in->platform ? p->in->platform : ""))
 		return err_set(err, ERR_bad_request, "`platform` is too long");
-	for (;;) {
-		struct pulls_outcome done = { 0 };
-		struct pulls_place place;
-		int r;
-
-		if (pulls_join(pulls, key, &place, err) < 0)
-			return -1;
-		if (place.mine) {
-			r = pull_now(p, ret, ret_pulled, err);
-			if (r == 0)
-				done.id = ret->id;
-			else
-				done.why = *err;
-			pulls_end(pulls, &place, &done);
-			return r;
-		}
-		call_progress(p->call, "wait for the same pull", 0, 0, 0, 0);
-		if (pulls_wait(pulls, &place, p->call->cancel_fd, &done, err) < 0)
-			return -1;
-		if (done.why.code == ERR_none) {
-			*ret_pulled = false;
-			return store_image_get(
-				p->call->services->store, STORE_READ, &done.id, ret, err);
-		}
-		/* What was its asker's own matter is none of this one's. */
-		if (done.why.code != ERR_cancelled && done.why.code != ERR_unauthorized) {
-			*err = done.why;
-			return -1;
-		}
-	}
+	r = pulls_once(p->call, key, pull_once, p, &id, err);
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	return store_image_get(p->call->services->store, STORE_READ, &id, p->image, err);
 }
 
 static int find_local(struct pull *p, struct image_row *ret, struct err *err)
@@ -212,7 +198,7 @@ static int find_local(struct pull *p, struct image_row *ret, struct err *err)
 int image_pull(struct call *call, const struct rpc_image_pull_in *in, struct image_row *ret,
 	bool *ret_pulled, struct err *err)
 {
-	_cleanup_(pull_finish) struct pull p = { .call = call, .in = in };
+	_cleanup_(pull_finish) struct pull p = { .call = call, .in = in, .image = ret };
 	int found = 0;
 
 	if (in->credentials.count % 4 != 0)
@@ -232,5 +218,8 @@ int image_pull(struct call *call, const struct rpc_image_pull_in *in, struct ima
 	if (in->policy == pull_policy_never)
 		return err_set(err, ERR_not_found,
 			"there is no image '%s', and it is not to be pulled", in->reference);
-	return pull_once(&p, ret, ret_pulled, err);
+	if (pull_or_wait(&p, err) < 0)
+		return -1;
+	*ret_pulled = p.pulled;
+	return 0;
 }

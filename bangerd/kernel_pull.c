@@ -25,7 +25,9 @@ struct pull {
 	const struct rpc_kernel_pull_in *in;
 	struct catalog *catalog;
 	const struct catalog_entry *entry;
-	const char *name; /* of the kernel to be */
+	const char *name;	   /* of the kernel to be */
+	struct kernel_row *kernel; /* what came of it */
+	bool pulled;
 };
 
 /* ---- what is here ---- */
@@ -165,67 +167,50 @@ static int fetch(const struct pull *p, int *ret_fd, struct err *err)
 
 /* ---- one pull ---- */
 
-static int pull_now(const struct pull *p, struct kernel_row *ret, bool *ret_pulled, struct err *err)
+static int pull_now(struct pull *p, struct err *err)
 {
 	struct rpc_kernel_import_in in = { .name = p->name, .modules = -1 };
 	struct kernels *kernels = p->call->services->kernels;
 	_cleanup_fd_ int fd = -1;
-	int found = kernel_pull_find(p->call, &p->entry->digest, p->in->name, ret, err);
+	int found = kernel_pull_find(p->call, &p->entry->digest, p->in->name, p->kernel, err);
 
-	if (found != 0) {
-		*ret_pulled = false;
+	if (found != 0)
 		return found < 0 ? -1 : 0;
-	}
 	/* Once in the cache, and once more while it is proven. */
 	if (check_name(p, &in.replace, err) < 0 ||
 		kernels_check_space(kernels, 2 * p->entry->size, err) < 0 || fetch(p, &fd, err) < 0)
 		return -1;
 	in.kernel = fd;
-	if (kernels_import(kernels, p->call, &in, &p->entry->digest, ret, err) < 0)
+	if (kernels_import(kernels, p->call, &in, &p->entry->digest, p->kernel, err) < 0)
 		return -1;
-	*ret_pulled = true;
+	p->pulled = true;
+	return 0;
+}
+
+static int pull_once(void *ctx, vm_id *ret, struct err *err)
+{
+	struct pull *p = ctx;
+
+	if (pull_now(p, err) < 0)
+		return -1;
+	*ret = p->kernel->id;
 	return 0;
 }
 
 /* Do it, or wait for who does, and have what came of it. */
-static int pull_once(struct pull *p, struct kernel_row *ret, bool *ret_pulled, struct err *err)
+static int pull_or_wait(struct pull *p, struct err *err)
 {
-	struct pulls *pulls = p->call->services->pulls;
 	char key[PULLS_KEY_MAX];
+	vm_id id;
+	int r;
 
 	if (!str_format(key, sizeof(key), "kernel %u %s %s", (unsigned)p->call->uid,
 		    p->entry->digest.s, p->name))
 		return err_set(err, ERR_bad_request, "`name` is too long");
-	for (;;) {
-		struct pulls_outcome done = { 0 };
-		struct pulls_place place;
-		int r;
-
-		if (pulls_join(pulls, key, &place, err) < 0)
-			return -1;
-		if (place.mine) {
-			r = pull_now(p, ret, ret_pulled, err);
-			if (r == 0)
-				done.id = ret->id;
-			else
-				done.why = *err;
-			pulls_end(pulls, &place, &done);
-			return r;
-		}
-		call_progress(p->call, "wait for the same pull", 0, 0, 0, 0);
-		if (pulls_wait(pulls, &place, p->call->cancel_fd, &done, err) < 0)
-			return -1;
-		if (done.why.code == ERR_none) {
-			*ret_pulled = false;
-			return store_kernel_get(
-				p->call->services->store, STORE_READ, &done.id, ret, err);
-		}
-		/* What was its asker's own matter is none of this one's. */
-		if (done.why.code != ERR_cancelled) {
-			*err = done.why;
-			return -1;
-		}
-	}
+	r = pulls_once(p->call, key, pull_once, p, &id, err);
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	return store_kernel_get(p->call->services->store, STORE_READ, &id, p->kernel, err);
 }
 
 static int look_up(struct pull *p, struct err *err)
@@ -248,14 +233,15 @@ static int look_up(struct pull *p, struct err *err)
 int kernel_pull(struct call *call, const struct rpc_kernel_pull_in *in, struct kernel_row *ret,
 	bool *ret_pulled, struct err *err)
 {
-	struct pull p = { .call = call, .in = in };
+	struct pull p = { .call = call, .in = in, .kernel = ret };
 	int r = look_up(&p, err);
 
 	if (r == 0) {
 		p.name = in->name ? in->name : p.entry->name;
-		r = pull_once(&p, ret, ret_pulled, err);
+		r = pull_or_wait(&p, err);
 	}
-	/* A request remembers the stage it told last. */
+	if (r == 0)
+		*ret_pulled = p.pulled;
 	catalog_free(p.catalog);
 	return r;
 }

@@ -7,20 +7,27 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
+#include "bangerd/call.h"
 #include "common/fd.h"
 #include "common/str.h"
 
-struct pulls_entry {
-	struct pulls_entry *next;
+/* What came of one. */
+struct outcome {
+	vm_id id;	/* of what was made; why.code is ERR_none */
+	struct err why; /* else */
+};
+
+struct entry {
+	struct entry *next;
 	char key[PULLS_KEY_MAX];
 	unsigned users;
 	int ended_fd; /* an eventfd: readable for all once it ended */
-	struct pulls_outcome outcome;
+	struct outcome outcome;
 };
 
 struct pulls {
 	pthread_mutex_t lock;
-	struct pulls_entry *first; /* those at work */
+	struct entry *first; /* those at work */
 };
 
 int pulls_create(struct pulls **ret, struct err *err)
@@ -42,9 +49,9 @@ void pulls_destroy(struct pulls *p)
 	free(p);
 }
 
-static int entry_create(const char *key, struct pulls_entry **ret, struct err *err)
+static int entry_create(const char *key, struct entry **ret, struct err *err)
 {
-	struct pulls_entry *e = calloc(1, sizeof(*e));
+	struct entry *e = calloc(1, sizeof(*e));
 
 	if (!e || !str_copy(e->key, sizeof(e->key), key)) {
 		free(e);
@@ -59,9 +66,11 @@ static int entry_create(const char *key, struct pulls_entry **ret, struct err *e
 	return 0;
 }
 
-int pulls_join(struct pulls *p, const char *key, struct pulls_place *ret, struct err *err)
+/* Join what goes by the key, or begin it: then it is the caller's to do, and to end(). */
+static int join(
+	struct pulls *p, const char *key, struct entry **ret, bool *ret_mine, struct err *err)
 {
-	struct pulls_entry *e;
+	struct entry *e;
 	bool mine = false;
 	int r = 0;
 
@@ -78,42 +87,43 @@ int pulls_join(struct pulls *p, const char *key, struct pulls_place *ret, struct
 	}
 	if (r == 0) {
 		e->users++;
-		*ret = (struct pulls_place){ e, mine };
+		*ret = e;
+		*ret_mine = mine;
 	}
 	pthread_mutex_unlock(&p->lock);
 	return r;
 }
 
 /* With the lock held. */
-static void leave(struct pulls_place *place)
+static void leave(struct entry *e)
 {
-	struct pulls_entry *e = TAKE_PTR(place->entry);
-
 	if (--e->users > 0)
 		return;
 	fd_closep(&e->ended_fd);
 	free(e);
 }
 
-void pulls_end(struct pulls *p, struct pulls_place *place, const struct pulls_outcome *outcome)
+/* Tell who waits. */
+static void end(struct pulls *p, struct entry *e, const struct outcome *outcome)
 {
-	struct pulls_entry **at = &p->first;
+	struct entry **at = &p->first;
 
 	pthread_mutex_lock(&p->lock);
-	while (*at != place->entry)
+	while (*at != e)
 		at = &(*at)->next;
-	*at = place->entry->next;
-	place->entry->outcome = *outcome;
+	*at = e->next;
+	e->outcome = *outcome;
 	/* A count of one always fits. */
-	(void)eventfd_write(place->entry->ended_fd, 1);
-	leave(place);
+	(void)eventfd_write(e->ended_fd, 1);
+	leave(e);
 	pthread_mutex_unlock(&p->lock);
 }
 
-int pulls_wait(struct pulls *p, struct pulls_place *place, int cancel_fd, struct pulls_outcome *ret,
-	struct err *err)
+/* Until it ends, or cancel_fd is readable, which fails with cancelled. */
+static int wait_for(
+	struct pulls *p, struct entry *e, int cancel_fd, struct outcome *ret, struct err *err)
 {
-	struct pollfd fds[2] = { { .fd = place->entry->ended_fd, .events = POLLIN },
+	struct pollfd fds[2] = { { .fd = e->ended_fd, .events = POLLIN },
 		{ .fd = cancel_fd, .events = POLLIN } };
 	int r = 0;
 
@@ -121,10 +131,46 @@ int pulls_wait(struct pulls *p, struct pulls_place *place, int cancel_fd, struct
 		;
 	pthread_mutex_lock(&p->lock);
 	if (fds[0].revents)
-		*ret = place->entry->outcome;
+		*ret = e->outcome;
 	else
 		r = err_set(err, ERR_cancelled, "cancelled while waiting for another pull");
-	leave(place);
+	leave(e);
 	pthread_mutex_unlock(&p->lock);
 	return r;
+}
+
+int pulls_once(struct call *call, const char *key,
+	int (*pull)(void *ctx, vm_id *ret, struct err *err), void *ctx, vm_id *ret_others,
+	struct err *err)
+{
+	struct pulls *p = call->services->pulls;
+
+	for (;;) {
+		struct outcome done = { 0 };
+		struct entry *e;
+		bool mine;
+
+		if (join(p, key, &e, &mine, err) < 0)
+			return -1;
+		if (mine) {
+			int r = pull(ctx, &done.id, err);
+
+			if (r < 0)
+				done.why = *err;
+			end(p, e, &done);
+			return r < 0 ? -1 : 1;
+		}
+		call_progress(call, "wait for the same pull", 0, 0, 0, 0);
+		if (wait_for(p, e, call->cancel_fd, &done, err) < 0)
+			return -1;
+		if (done.why.code == ERR_none) {
+			*ret_others = done.id;
+			return 0;
+		}
+		/* What was its asker's own matter is none of this one's. */
+		if (done.why.code != ERR_cancelled && done.why.code != ERR_unauthorized) {
+			*err = done.why;
+			return -1;
+		}
+	}
 }

@@ -8,28 +8,17 @@
 
 #define PULLS_KEY_MAX 2048
 
+struct call;
 struct pulls;
 
 int pulls_create(struct pulls **ret, struct err *err);
 void pulls_destroy(struct pulls *p); /* nobody is in it; NULL is allowed */
 
-/* What came of one. */
-struct pulls_outcome {
-	vm_id id;	/* of what was made; why.code is ERR_none */
-	struct err why; /* else */
-};
-
-struct pulls_place {
-	struct pulls_entry *entry;
-	bool mine; /* the caller does it, and says pulls_end(); else it says pulls_wait() */
-};
-
-/* Join what goes by this name (at most PULLS_KEY_MAX - 1 bytes), or begin it. */
-int pulls_join(struct pulls *p, const char *key, struct pulls_place *ret, struct err *err);
-
-/* It ended: tell who waits. */
-void pulls_end(struct pulls *p, struct pulls_place *place, const struct pulls_outcome *outcome);
-
-/* Until it ends, or cancel_fd is readable, which fails with cancelled. The place is left. */
-int pulls_wait(struct pulls *p, struct pulls_place *place, int cancel_fd, struct pulls_outcome *ret,
+/* Do what goes by this name (at most PULLS_KEY_MAX - 1 bytes), or wait for who does it already, and
+ * share what came of it; how that one failed is shared too, unless it was cancelled or had no
+ * right: then this one is done. `pull` says the id of what it made. 1 when it was called, 0 when
+ * another's was waited for: its id is *ret_others. Fails with cancelled when the call is cancelled
+ * meanwhile. */
+int pulls_once(struct call *call, const char *key,
+	int (*pull)(void *ctx, vm_id *ret, struct err *err), void *ctx, vm_id *ret_others,
 	struct err *err);
