@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "banger-imaged/image_import.h"
+#include "banger-imaged/image_register.h"
 #include "banger-imaged/kernel_import.h"
 #include "banger-imaged/progress.h"
 #include "banger-imaged/work_disk.h"
@@ -64,6 +65,14 @@ int on_image_import(struct job *j, struct job_image_import_in *in, struct job_im
 	if (FAILPOINT(job_taken, err) < 0 || image_import(&p, in, NULL, out, &j->answer, err) < 0)
 		return -1;
 	return FAILPOINT(job_done, err);
+}
+
+int on_image_register(struct job *j, struct job_image_register_in *in,
+	struct job_image_register_out *out, struct err *err)
+{
+	struct progress p = { tell, j };
+
+	return image_register(in, out, &p, err);
 }
 
 int on_kernel_import(struct job *j, struct job_kernel_import_in *in,

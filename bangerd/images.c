@@ -96,6 +96,16 @@ int images_find(
 
 int images_open(struct images *im, const vm_id *id, int *ret_fd, struct err *err)
 {
+	_cleanup_(image_row_finish) struct image_row row = { 0 };
+
+	if (store_image_get(im->store, STORE_READ, id, &row, err) < 0)
+		return -1;
+	if (row.path.s[0])
+		return err_set(err, ERR_bad_request,
+			"image '%s' is a file of its owner's, %s: new VMs are made of it (banger "
+			"vm "
+			"run, vm create), and nothing else",
+			row.name.s, row.path.s);
 	return blobs_open_file(&im->blobs, id, IMAGES_SUFFIX, ret_fd, err);
 }
 

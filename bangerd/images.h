@@ -14,6 +14,7 @@ struct ipc;
 struct settings;
 struct call;
 struct rpc_image_import_in;
+struct rpc_image_register_in;
 
 /* `state_fd` is the state directory; it, and the others, must outlive the images. */
 int images_create(const struct settings *settings, struct store *store, struct ipc *imaged,
@@ -28,8 +29,9 @@ void images_destroy(struct images *im); /* NULL is allowed */
 int images_find(
 	struct images *im, uid_t uid, const char *ref, struct image_row *ret, struct err *err);
 
-/* The image's ext4 file, read-only. A VM's row that names the image keeps it from being deleted;
- * without one the fd still is good after a deletion. */
+/* The image's ext4 file, read-only; bad_request for one that was registered: its owner has it. A
+ * VM's row that names the image keeps it from being deleted; without one the fd still is good after
+ * a deletion. */
 int images_open(struct images *im, const vm_id *id, int *ret_fd, struct err *err);
 
 /* Of an image in a registry. */
@@ -43,6 +45,16 @@ struct images_origin {
 int images_import(struct images *im, struct call *call, struct rpc_image_import_in *in,
 	const struct images_origin *origin, struct image_row *ret, struct err *err);
 int images_delete(struct images *im, struct call *call, const char *ref, struct err *err);
+
+/* ---- registered ones (images_registered.c) ---- */
+
+/* See rpc.tbl.h. */
+int images_register(struct images *im, struct call *call, const struct rpc_image_register_in *in,
+	struct image_row *ret, struct err *err);
+
+/* Whether an fd that somebody passed is the file that was registered, as it was; bad_input when it
+ * changed. */
+int images_check_file(const struct image_row *row, int fd, struct err *err);
 
 /* ---- pulled ones (images_pulled.c) ---- */
 

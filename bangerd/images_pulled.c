@@ -32,7 +32,7 @@ static int rank_of(const struct find *f, const struct image_row *r)
 	/* Root sees everybody's, and uses its own. */
 	if (r->owner != f->uid && r->owner != 0)
 		return 0;
-	if (f->digest && str_eq(r->digest.s, f->digest->s))
+	if (f->digest && !r->path.s[0] && str_eq(r->digest.s, f->digest->s))
 		rank = named ? 3 : 1;
 	else if (!f->digest && (named || str_eq(r->reference.s, f->canonical)))
 		rank = named ? 3 : 1;
@@ -192,6 +192,11 @@ int images_promote(struct images *im, const char *ref, const char *name, bool re
 
 	if (images_find(im, 0, ref, &have, err) < 0)
 		return -1;
+	if (have.path.s[0])
+		return err_set(err, ERR_bad_request,
+			"image '%s' is a file of its owner's, %s: import one that is to be "
+			"everybody's",
+			have.name.s, have.path.s);
 	if (have.owner == 0 && !name)
 		return err_set(
 			err, ERR_already_exists, "image '%s' is everybody's already", have.name.s);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* image.import, pull, reference, cache.prune, promote, list, show and delete. */
+/* image.import, register, pull, reference, cache.prune, promote, list, show and delete. */
 #include "bangerd/call.h"
 #include "bangerd/fetch_job.h"
 #include "bangerd/image_name.h"
@@ -25,6 +25,7 @@ static void describe(struct reply *r, const struct image_row *row)
 	reply_string(r, "digest", row->digest.s);
 	reply_int(r, "size_bytes", (int64_t)row->size);
 	reply_int(r, "entries", (int64_t)row->entries);
+	reply_string(r, "path", row->path.s[0] ? row->path.s : NULL);
 	reply_time(r, "created_at", row->created_at);
 }
 
@@ -44,6 +45,18 @@ int rpc_image_import(struct call *call, struct rpc_image_import_in *in,
 	struct reply image;
 
 	if (images_import(call->services->images, call, in, NULL, &row, err) < 0)
+		return -1;
+	describe(&image, &row);
+	return answer(&image, ret_result, err);
+}
+
+int rpc_image_register(struct call *call, struct rpc_image_register_in *in,
+	struct json_object **ret_result, struct err *err)
+{
+	_cleanup_(image_row_finish) struct image_row row = { 0 };
+	struct reply image;
+
+	if (images_register(call->services->images, call, in, &row, err) < 0)
 		return -1;
 	describe(&image, &row);
 	return answer(&image, ret_result, err);

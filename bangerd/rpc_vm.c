@@ -62,7 +62,9 @@ static void on_stage(void *ctx, const char *step, unsigned index, unsigned count
 
 static int start_held(struct vm *vm, const struct vm_hold *hold, struct call *call, struct err *err)
 {
-	const struct vm_start_how how = { .progress = on_stage, .progress_ctx = call };
+	const struct vm_start_how how = {
+		.image_fd = -1, .progress = on_stage, .progress_ctx = call
+	};
 	bool keep = false;
 
 	if (vm_state(vm) == VM_RUNNING)

@@ -9,7 +9,7 @@
 
 #define COLUMNS                                                                            \
 	"id, name, owner, digest, size, entries, created_at, reference, user, directory, " \
-	"stop_signal, entrypoint, command, env, exposed_ports, config, layers"
+	"stop_signal, entrypoint, command, env, exposed_ports, config, layers, path, stamp"
 
 void image_row_finish(struct image_row *r)
 {
@@ -40,7 +40,9 @@ static int read_row(struct query *q, struct image_row *ret, struct err *err)
 		query_col_strv(q, 13, &r.env, err) < 0 ||
 		query_col_strv(q, 14, &r.exposed_ports, err) < 0 ||
 		query_col_text(q, 15, r.config.s, sizeof(r.config.s), err) < 0 ||
-		query_col_strv(q, 16, &r.layers, err) < 0)
+		query_col_strv(q, 16, &r.layers, err) < 0 ||
+		query_col_text(q, 17, r.path.s, sizeof(r.path.s), err) < 0 ||
+		query_col_text(q, 18, r.stamp.s, sizeof(r.stamp.s), err) < 0)
 		return -1;
 	*ret = r;
 	r = (struct image_row){ 0 };
@@ -52,7 +54,8 @@ int store_image_insert(struct store *s, const struct image_row *r, struct err *e
 	_cleanup_(query_end) struct query q = { 0 };
 
 	if (query_begin(&q, s, STORE_WRITE,
-		    "INSERT INTO image (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		    "INSERT INTO image (" COLUMNS ") VALUES "
+		    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 		    err) < 0)
 		return -1;
 	query_text(&q, 1, r->id.s);
@@ -72,6 +75,8 @@ int store_image_insert(struct store *s, const struct image_row *r, struct err *e
 	query_strv(&q, 15, &r->exposed_ports);
 	query_text(&q, 16, r->config.s);
 	query_strv(&q, 17, &r->layers);
+	query_text(&q, 18, r->path.s);
+	query_text(&q, 19, r->stamp.s);
 	if (query_run(&q, err) == 0)
 		return 0;
 	if (err->code == ERR_already_exists)

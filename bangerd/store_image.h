@@ -14,6 +14,8 @@ struct image_row {
 	int64_t created_at; /* seconds since the epoch */
 	text reference, user, directory, stop_signal;
 	digest config; /* of its configuration; "": it has none */
+	text path;     /* of a registered one, whose file is its owner's; else "" */
+	text stamp;    /* what that file was then */
 	/* The row's own. `layers` are two strings for each, oldest first: digest and size. */
 	strv entrypoint, command, env, exposed_ports, layers;
 };

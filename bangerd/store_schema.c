@@ -101,6 +101,10 @@ const char *const store_schema_steps[] = {
 	/* What an image is made of; of those that were here nobody noted it. */
 	"ALTER TABLE image ADD COLUMN config TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE image ADD COLUMN layers BLOB NOT NULL DEFAULT x'';",
+
+	/* Where the file of one that was registered is, and what it was then. */
+	"ALTER TABLE image ADD COLUMN path TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE image ADD COLUMN stamp TEXT NOT NULL DEFAULT '';",
 };
 
 const int store_schema_version = ARRAY_SIZE(store_schema_steps);

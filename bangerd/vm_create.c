@@ -2,6 +2,7 @@
 #include "bangerd/vm_create.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -34,6 +35,7 @@ struct creation {
 	struct vm *vm;
 	struct operation *operation;
 	bool no_start;
+	int image_fd; /* of a registered image; else -1 */
 };
 
 /* ---- the row ---- */
@@ -52,8 +54,11 @@ static int fill_resources(struct vms *vms, const struct rpc_vm_create_begin_in *
 	if (vm_size_disks(row, in->system_overlay_size, settings->image_system_overlay_size,
 		    image->size, err) < 0)
 		return -1;
-	if (disk_choose(
-		    settings->image_disk, vms->services->host->status.have_dm, &row->disk, err) < 0)
+	/* Nothing is to lie over a file that its owner can change. */
+	if (image->path.s[0])
+		row->disk = disk_kind_clone;
+	else if (disk_choose(settings->image_disk, vms->services->host->status.have_dm, &row->disk,
+			 err) < 0)
 		return -1;
 	row->vmm = in->vmm;
 	row->accel = in->accel != accel_auto ? in->accel : settings->vmm_accel;
@@ -188,6 +193,7 @@ static int create_held(struct creation *c, const struct vm_hold *hold, struct er
 	const struct vm_start_how how = {
 		.make_disk = true,
 		.no_start = c->no_start,
+		.image_fd = c->image_fd,
 		.progress = on_stage,
 		.progress_ctx = c->operation,
 	};
@@ -203,6 +209,7 @@ static void creation_free(struct creation *c)
 {
 	vm_unref(c->vm);
 	operation_unref(c->operation);
+	fd_closep(&c->image_fd);
 	free(c);
 }
 
@@ -309,8 +316,9 @@ static const struct saga_step begin_steps[] = {
 };
 static const struct saga begin_saga = SAGA("vm.create.begin", begin_steps);
 
+/* Takes *image_fd: a registered image's file. */
 static int begin(struct vms *vms, struct call *call, const struct rpc_vm_create_begin_in *in,
-	struct vm_row *row, struct json_object **ret, struct err *err)
+	struct vm_row *row, int *image_fd, struct json_object **ret, struct err *err)
 {
 	const struct services *services = vms->services;
 	struct creation *c = calloc(1, sizeof(*c));
@@ -323,6 +331,7 @@ static int begin(struct vms *vms, struct call *call, const struct rpc_vm_create_
 		return -1;
 	}
 	c->no_start = in->no_start;
+	c->image_fd = TAKE_FD(*image_fd);
 	c->item = (struct work_item){ .run = creation_run,
 		.uid = call->uid,
 		.class = WORK_LONG,
@@ -334,6 +343,27 @@ static int begin(struct vms *vms, struct call *call, const struct rpc_vm_create_
 	return -1;
 }
 
+/* The image's file; *ret_own: it is its owner's, who passed it. */
+static int open_image(const struct services *services, const struct image_row *image, int passed,
+	int *ret_fd, bool *ret_own, struct err *err)
+{
+	*ret_own = image->path.s[0] != '\0';
+	if (!*ret_own && passed >= 0)
+		return err_set(err, ERR_bad_request,
+			"image '%s' is the daemon's: `image_file` is for one that has a `path`",
+			image->name.s);
+	if (!*ret_own)
+		return images_open(services->images, &image->id, ret_fd, err);
+	if (passed < 0)
+		return err_set(err, ERR_bad_request,
+			"image '%s' is a file of its owner's, %s: it must be passed (`image_file`)",
+			image->name.s, image->path.s);
+	if (images_check_file(image, passed, err) < 0)
+		return -1;
+	*ret_fd = fcntl(passed, F_DUPFD_CLOEXEC, 0);
+	return *ret_fd < 0 ? err_sys(err, ERR_operation_failed, errno, "cannot keep a file") : 0;
+}
+
 int vm_create_begin(struct vms *vms, struct call *call, const struct rpc_vm_create_begin_in *in,
 	struct json_object **ret, struct err *err)
 {
@@ -343,12 +373,15 @@ int vm_create_begin(struct vms *vms, struct call *call, const struct rpc_vm_crea
 	_cleanup_fd_ int image_fd = -1;
 	struct kernel_row kernel;
 	struct vmm_choice choice;
+	bool own;
 
 	if (images_find(services->images, call->uid, in->image, &image, err) < 0 ||
 		kernels_find(services->kernels, call->uid, in->kernel, &kernel, err) < 0 ||
 		fill_row(vms, call, in, &image, &kernel, &row, err) < 0 ||
-		images_open(services->images, &image.id, &image_fd, err) < 0 ||
+		open_image(services, &image, in->image_file, &image_fd, &own, err) < 0 ||
 		vm_check(vms, &row, image_fd, &choice, err) < 0)
 		return -1;
-	return begin(vms, call, in, &row, ret, err);
+	if (!own)
+		fd_closep(&image_fd);
+	return begin(vms, call, in, &row, &image_fd, ret, err);
 }

@@ -92,9 +92,14 @@ static int do_check(void *ctx, struct err *err)
 	if (store_image_get(services->store, STORE_READ, &row->image_id, &s->image, err) < 0)
 		return -1;
 	s->disk_ops = disk_ops_of(row->disk);
-	if ((makes_disk(s) || s->disk_ops->on_image) &&
-		images_open(services->images, &row->image_id, &s->image_fd, err) < 0)
+	if (s->how->make_disk && s->how->image_fd >= 0) {
+		s->image_fd = fcntl(s->how->image_fd, F_DUPFD_CLOEXEC, 0);
+		if (s->image_fd < 0)
+			return err_sys(err, ERR_operation_failed, errno, "cannot keep a file");
+	} else if ((makes_disk(s) || s->disk_ops->on_image) &&
+		   images_open(services->images, &row->image_id, &s->image_fd, err) < 0) {
 		return -1;
+	}
 	if (!s->how->no_start &&
 		kernels_open(services->kernels, &row->kernel_id, s->cancel_fd, &s->kernel, err) < 0)
 		return -1;

@@ -9,6 +9,7 @@
 struct vm_start_how {
 	bool make_disk; /* the VM is being created: it has no directory yet */
 	bool no_start;	/* make the disk only; then it is stopped */
+	int image_fd;	/* with make_disk: of a registered image; else -1. Stays the caller's */
 	saga_progress progress;
 	void *progress_ctx;
 };

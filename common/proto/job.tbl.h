@@ -53,6 +53,14 @@ OUT(text, config)
 OUT(strv, layers)
 END(image_import)
 
+/* An ext4 file system in a file of a user's, which is to be an image where it is: read once, for its
+ * digest. */
+MSG(image_register, any)
+IN(fd, source)
+OUT(digest, id)
+OUT(u64, size)
+END(image_register)
+
 /* `kernel`: a .deb, a bzImage or an ELF vmlinux. `modules`: a source socket for the directory
  * /lib/modules/VERSION, absent for a .deb (which brings its own) and for kernels with all built
  * in. `init` and `agent` are the guest programs; vmlinux and initramfs are written.

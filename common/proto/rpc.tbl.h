@@ -75,6 +75,7 @@ PARAM(argv, argv, optional, "command of the main workload; the image's own when 
 PARAM(env, env, optional, "K=V strings for the guest, beside the image's own")
 PARAM(string, user, optional, "user of the main workload and of exec; the image's when absent")
 PARAM(string, directory, optional, "working directory; the image's when absent")
+PARAM(fd_opt, image_file, optional, "the file of an image that has a `path`, opened by the caller, for reading alone")
 RESULT(string, operation, "for vm.create.status, cancel and watch")
 RESULT(string, id, "id of the VM")
 RESULT(string, name, "name of the VM")
@@ -205,6 +206,14 @@ PARAM(fd, source, required, "a file, a pipe, or a socket that serves a directory
 RESULT(object, image, "as in image.list")
 END(image_import)
 
+METHOD(image_register, "image.register", long, any, "Make an image of an ext4 file system in a file of the caller's, where it is: nothing is copied. It is for new VMs alone, while the file is what it was; `progress` notifications on the way")
+PARAM(ref_name, name, required, "name of the image")
+PARAM(string, path, required, "where the file is, for those who are to open it")
+PARAM(boolean, replace, optional, "put it in the place of the caller's image of that name")
+PARAM(fd, file, required, "the file, open for reading alone")
+RESULT(object, image, "as in image.list")
+END(image_register)
+
 METHOD(image_pull, "image.pull", long, any, "Make an image of one in a registry; `progress` notifications on the way: `fetch LAYER` for each, the others as of image.import. The same asked for twice at once is done once")
 PARAM(string, reference, required, "as in [registry[:port]/]path[:tag][@digest], or a short name of registries.conf")
 PARAM(ref_name, name, optional, "name of the image; the reference as it was given when absent")
@@ -236,7 +245,7 @@ RESULT(array, problems, "what is wrong with catalogs that are broken, with file 
 END(image_catalog)
 
 METHOD(image_list, "image.list", inline, any, "The caller's images, and root's, which all may use")
-RESULT(array, images, "objects with id, name, owner, owner_uid, digest, size_bytes, entries, created_at")
+RESULT(array, images, "objects with id, name, owner, owner_uid, digest, size_bytes, entries, path, created_at; path is of the file of one that was registered, else null")
 END(image_list)
 
 METHOD(image_show, "image.show", inline, any, "Everything about one image")
