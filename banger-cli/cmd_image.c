@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* banger image import, pull, catalog, promote, cache, list, show, delete. */
+/* banger image import, register, pull, catalog, promote, cache, list, show, delete. */
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "banger-cli/bulk.h"
 #include "banger-cli/import.h"
@@ -166,6 +169,31 @@ int cmd_image_delete(struct cli *cli, const struct args_image_delete *args, stru
 	};
 
 	return bulk_run(cli, &b, &args->images, err);
+}
+
+int cmd_image_register(struct cli *cli, const struct args_image_register *args, struct err *err)
+{
+	_cleanup_offer_ struct offer offer = OFFER_INIT;
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	char path[PATH_MAX];
+	struct params p;
+	const char *id;
+
+	if (!realpath(args->file, path))
+		return err_sys(err, errno == ENOENT ? ERR_not_found : ERR_operation_failed, errno,
+			"cannot find %s", args->file);
+	if (offer_file(path, &offer, err) < 0)
+		return -1;
+	params_init(&p);
+	params_text(&p, "name", args->name);
+	params_text(&p, "path", path);
+	params_flag(&p, "replace", args->replace);
+	if (import_run(cli, RPC_METHOD_image_register, &p, &offer, 1, args->quiet, &reply, err) < 0)
+		return -1;
+	id = object_text(object_child(reply.result, "image"), "id");
+	if (!id)
+		return err_set(err, ERR_protocol, "the daemon answered without an image");
+	return output_id(id, err);
 }
 
 int cmd_image_import(struct cli *cli, const struct args_image_import *args, struct err *err)

@@ -160,6 +160,7 @@ int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
 	const bool has_command = args->command.n > 0 || args->entrypoint;
 	struct args_machine machine = args->machine;
 	char name[REF_NAME_MAX + 1], kernel[REF_NAME_MAX + 1];
+	_cleanup_fd_ int image_file = -1;
 	struct words argv = { 0 };
 	/* With a command, the VM is but the place for it. */
 	struct plan plan = {
@@ -180,8 +181,10 @@ int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
 	if (args->dry_run)
 		return dry_run(client, &plan, err);
 	if (get_image(cli, client, &machine, args->quiet, name, sizeof(name), err) < 0 ||
-		get_kernel(cli, client, &machine, args->quiet, kernel, sizeof(kernel), err) < 0)
+		get_kernel(cli, client, &machine, args->quiet, kernel, sizeof(kernel), err) < 0 ||
+		create_open_image(client, machine.image, &image_file, err) < 0)
 		return -1;
+	plan.image_file = image_file;
 	if (has_command && create_argv(client, machine.image, args->entrypoint, &args->command,
 				   &argv, &image, err) < 0)
 		return -1;
@@ -202,6 +205,7 @@ int cmd_vm_create(struct cli *cli, const struct args_vm_create *args, struct err
 	_cleanup_reply_ struct reply image = REPLY_INIT;
 	struct args_machine machine = args->machine;
 	char name[REF_NAME_MAX + 1], kernel[REF_NAME_MAX + 1];
+	_cleanup_fd_ int image_file = -1;
 	struct words argv = { 0 };
 	struct plan plan = {
 		.machine = &machine,
@@ -215,8 +219,10 @@ int cmd_vm_create(struct cli *cli, const struct args_vm_create *args, struct err
 
 	if (create_check(cli, &args->machine, err) < 0 || cli_connect(cli, &client, err) < 0 ||
 		get_image(cli, client, &machine, args->quiet, name, sizeof(name), err) < 0 ||
-		get_kernel(cli, client, &machine, args->quiet, kernel, sizeof(kernel), err) < 0)
+		get_kernel(cli, client, &machine, args->quiet, kernel, sizeof(kernel), err) < 0 ||
+		create_open_image(client, machine.image, &image_file, err) < 0)
 		return -1;
+	plan.image_file = image_file;
 	if ((args->command.n > 0 || args->entrypoint) &&
 		create_argv(client, machine.image, args->entrypoint, &args->command, &argv, &image,
 			err) < 0)

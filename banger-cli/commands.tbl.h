@@ -219,6 +219,15 @@ EXAMPLE("skopeo copy docker://debian:12 oci-archive:debian.tar && banger image i
 EXAMPLE("tar -C rootfs -c . | banger image import mine - --type rootfs")
 END(image_import)
 
+COMMAND(image_register, image, "register", "", "Make an image of an ext4 file system in a file of yours, where it is")
+OPT(flag, replace, 0, "replace", "", "put it in the place of your image of that name")
+OPT(flag, quiet, 'q', "quiet", "", "show no progress")
+POS(ref_name, name, one, "NAME", "name of the image")
+POS(path, file, one, "FILE", "the file, which must be yours")
+NOTE("Nothing is copied until a VM is made, whose root disk is a copy of the file. A file that changed since is refused: register it again. It is for 'vm run' and 'vm create' of who can read it; 'vm set --image' and 'image promote' want an image that was imported. Deleting the image leaves the file.")
+EXAMPLE("banger image register mine rootfs.ext4")
+END(image_register)
+
 COMMAND(image_pull, image, "pull", "", "Make an image of one in a registry")
 OPT(ref_name, name, 0, "name", "NAME", "name of the image (default: the reference as it is given)")
 OPT(string, platform, 0, "platform", "PLATFORM", "linux/ARCH[/VARIANT] (default: the host's)")

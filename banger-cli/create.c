@@ -2,6 +2,7 @@
 #include "banger-cli/create.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,25 @@ int create_check(struct cli *cli, const struct args_machine *machine, struct err
 			"--image is missing, and there are no images: make one with 'banger image "
 			"import NAME SOURCE'");
 	return cli_refuse(cli, err, "--image is missing: there are %s", all);
+}
+
+int create_open_image(struct client *c, const char *image, int *ret_fd, struct err *err)
+{
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	const char *path;
+	int fd = -1;
+
+	if (client_ask(c, RPC_METHOD_image_show, "image", image, &reply, err) < 0)
+		return -1;
+	path = object_text(object_child(reply.result, "image"), "path");
+	if (path) {
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		if (fd < 0)
+			return err_sys(err, errno == ENOENT ? ERR_not_found : ERR_operation_failed,
+				errno, "cannot open the image's file %s", path);
+	}
+	*ret_fd = fd;
+	return 0;
 }
 
 static void append(char *buf, size_t cap, const char *fmt, const char *value)
@@ -195,8 +215,8 @@ static int begin(struct making *m, const struct plan *plan, const struct client_
 	const char *operation, *id, *name;
 	uint64_t request;
 
-	if (!params || client_send(m->client, RPC_METHOD_vm_create_begin, params, NULL, 0, false,
-			       &request, err) < 0)
+	if (!params || client_send(m->client, RPC_METHOD_vm_create_begin, params, &plan->image_file,
+			       plan->image_file >= 0, false, &request, err) < 0)
 		return -1;
 	if (client_wait(m->client, request, wait, &reply, err) < 0)
 		return -1;

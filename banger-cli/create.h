@@ -15,6 +15,7 @@ struct plan {
 	enum guest_mode mode;
 	const char *const *argv; /* of the main workload */
 	size_t n_argv;
+	int image_file; /* of an image that is a file of the user's; else -1 */
 	bool no_start;
 	bool auto_remove;
 	bool quiet;
@@ -28,6 +29,9 @@ struct created {
 
 /* Refuse a plan without an image, telling which there are. */
 int create_check(struct cli *cli, const struct args_machine *machine, struct err *err);
+
+/* The file of an image that has a path (`image register`); -1 for others. */
+int create_open_image(struct client *c, const char *image, int *ret_fd, struct err *err);
 
 /* The plan in one line for people: "image debian, 2 vCPUs, …". */
 void create_describe(const struct plan *plan, char *buf, size_t cap);

@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Kernels of catalogs: fetched by https, taken by their digest alone, told of in the catalog."""
 
-import os
 import threading
 from pathlib import Path
 
 import files_server
 import oci
 import pytest
-import repo
 import rpc
 import suite
 from files_server import entry
 
-CACHE = Path(os.environ.get("BANGER_CACHE", repo.TOP / "build-cache"))
 ZERO = "sha256:" + "0" * 64
 FOREIGN = "127.0.0.2"
 
@@ -287,13 +284,3 @@ def test_broken_catalogs(world, catalog):
     assert error.code == "bad_request" and "a.conf, line 2" in error.message, error
     assert rpc.call("kernel.pull", {"kernel": "k"})["pulled"]
     assert rpc.call("image.catalog")["problems"] == listed["problems"]
-
-
-def test_a_real_package(world, catalog):
-    """A .deb brings its modules."""
-    found = sorted(CACHE.glob("linux-image-*-cloud-amd64_*.deb"))
-    assert found, f"no kernel package in {CACHE}"
-    catalog(entry(world, data=found[0].read_bytes()))
-    kernel = rpc.call("kernel.pull", {"kernel": "k"})["kernel"]
-    assert "cloud-amd64" in kernel["version"]
-    assert suite.banger_json("kernel", "show", "k")["modules"] > 10

@@ -34,7 +34,7 @@ def test_methods_are_as_agreed():
         "vm.delete", "vm.exec", "vm.await",
         "vm.console", "vm.logs", "vm.health", "image.import", "image.list", "image.show",
         "image.delete", "image.pull", "image.promote", "image.reference", "image.cache.prune",
-        "image.catalog", "kernel.catalog", "kernel.pull", "kernel.import", "kernel.list", "kernel.show", "kernel.delete"}
+        "image.register", "image.catalog", "kernel.catalog", "kernel.pull", "kernel.import", "kernel.list", "kernel.show", "kernel.delete"}
 
 
 def test_methods_have_handlers():
