@@ -118,9 +118,7 @@ static int snapshot_make(const struct dm *dm, const char *name, dev_t base, int 
 
 static int broken(const vm_id *vm, const char *how, struct err *err)
 {
-	return err_set(err, ERR_bad_input,
-		"the disk of VM %s is lost: its file of differences %s (bring it back from a "
-		"backup, or delete the VM)",
+	return err_set(err, ERR_bad_input, "the disk of VM %s is lost: its file of differences %s",
 		vm->s, how);
 }
 

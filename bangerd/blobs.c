@@ -148,8 +148,8 @@ int blobs_open_file(
 	fd = fd_open_beneath(b->dirfd, name, O_RDONLY, 0);
 	if (fd < 0)
 		return err_sys(err, ERR_operation_failed, errno,
-			"cannot open %s: it was taken from the state directory; delete it and "
-			"import it again",
+			"cannot open %s, which was taken from the state directory (once no VM "
+			"uses it, it can be deleted, and imported again)",
 			name);
 	*ret_fd = fd;
 	return 0;

@@ -2,6 +2,7 @@
 #include "bangerd/disk.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,13 +42,36 @@ int disk_unlink(const struct disk_place *place, const char *name, struct err *er
 	return 0;
 }
 
-int disk_stretch(int fd, uint64_t size)
+static int lost(const struct disk_place *place, const char *name, const char *how, struct err *err)
 {
+	return err_set(err, ERR_bad_input, "the disk of VM %s is lost: its file '%s' %s",
+		place->vm.s, name, how);
+}
+
+int disk_open(const struct disk_place *place, const char *name, uint64_t least, uint64_t size,
+	int *ret_fd, struct err *err)
+{
+	/* Whatever stands there, the opening of it waits for nobody. */
+	_cleanup_fd_ int fd =
+		openat(place->dirfd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
-		return -1;
-	return (uint64_t)st.st_size < size ? ftruncate(fd, (off_t)size) : 0;
+	if (fd < 0 && errno == ENOENT)
+		return lost(place, name, "is gone", err);
+	if (fd < 0 && (errno == ELOOP || errno == EISDIR || errno == ENXIO))
+		return lost(place, name, "is no file", err);
+	if (fd < 0 || fstat(fd, &st) < 0 || fd_set_nonblock(fd, false) < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot open the disk of VM %s",
+			place->vm.s);
+	if (!S_ISREG(st.st_mode))
+		return lost(place, name, "is no file", err);
+	if ((uint64_t)st.st_size < least)
+		return lost(place, name, "is cut short", err);
+	if ((uint64_t)st.st_size < size && ftruncate(fd, (off_t)size) < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot grow the disk of VM %s",
+			place->vm.s);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
 }
 
 void disk_close(struct disk *disk)

@@ -23,6 +23,7 @@ struct disk_place {
 	vm_id vm;
 	int dirfd;	  /* the VM's directory */
 	uint64_t size;	  /* the disk's, in bytes; not below the image's */
+	uint64_t least;	  /* the image's: what a disk that is whole has had from its first day */
 	struct ipc *netd; /* for `attach` */
 };
 
@@ -44,7 +45,8 @@ struct disk_ops {
 	/* Remove its files; none is fine. */
 	int (*remove)(const struct disk_place *place, struct err *err);
 	/* A disk that is made, now or earlier (`disk` is DISK_INIT, or holds the image when the
-	 * disk is on it): disk->fd. One that is smaller than its place says is made larger. */
+	 * disk is on it): disk->fd. One that is smaller than its place says is made larger; one
+	 * that is lost (its file is gone, none, or too short) fails with bad_input. */
 	int (*attach)(const struct disk_place *place, struct disk *disk, struct err *err);
 	/* Copy what is left; no_space when the host is full. Ends with cancelled soon after
 	 * cancel_fd (-1: none) is readable. */
@@ -73,7 +75,8 @@ int disk_choose(enum disk_kind configured, bool have_dm, enum disk_kind *ret, st
 /* Close what it holds; may be called again. */
 void disk_close(struct disk *disk);
 
-/* For the kinds of disks: a file of the place goes, none is fine; a file is made as large as it is
- * to be, if it is smaller (0, or -1 with errno). */
+/* For the kinds of disks: a file that is there is opened, and made `size` bytes large if it is
+ * smaller; one with less than `least` is lost. A file of the place goes, none is fine. */
+int disk_open(const struct disk_place *place, const char *name, uint64_t least, uint64_t size,
+	int *ret_fd, struct err *err);
 int disk_unlink(const struct disk_place *place, const char *name, struct err *err);
-int disk_stretch(int fd, uint64_t size);

@@ -158,15 +158,10 @@ static int clone_remove(const struct disk_place *place, struct err *err)
 
 static int clone_attach(const struct disk_place *place, struct disk *d, struct err *err)
 {
-	_cleanup_fd_ int fd = -1;
-
 	if (d->fd >= 0) /* just made */
 		return 0;
-	fd = openat(place->dirfd, FILE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || disk_stretch(fd, place->size) < 0)
-		return err_sys(err, ERR_operation_failed, errno, "cannot open the disk of VM %s",
-			place->vm.s);
-	d->fd = TAKE_FD(fd);
+	if (disk_open(place, FILE_NAME, place->least, place->size, &d->fd, err) < 0)
+		return -1;
 	d->size = place->size;
 	return 0;
 }

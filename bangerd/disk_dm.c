@@ -40,15 +40,14 @@ static int dm_remove(const struct disk_place *place, struct err *err)
 
 static int dm_attach(const struct disk_place *place, struct disk *d, struct err *err)
 {
-	_cleanup_fd_ int cow = openat(place->dirfd, FILE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	const struct netd_disk_attach_in in = {
-		.vm = place->vm, .size = place->size, .image = d->image, .cow = cow
-	};
+	struct netd_disk_attach_in in = { .vm = place->vm, .size = place->size, .image = d->image };
 	struct netd_disk_attach_out out;
+	_cleanup_fd_ int cow = -1;
 
-	if (cow < 0 || disk_stretch(cow, cow_size(place->size)) < 0)
-		return err_sys(err, ERR_operation_failed, errno, "cannot open the disk of VM %s",
-			place->vm.s);
+	if (disk_open(place, FILE_NAME, cow_size(place->least), cow_size(place->size), &cow, err) <
+		0)
+		return -1;
+	in.cow = cow;
 	if (netd_disk_attach(place->netd, &in, &out, err) < 0)
 		return -1;
 	d->fd = out.disk;

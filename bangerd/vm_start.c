@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "bangerd/call.h"
@@ -78,6 +79,41 @@ static void undo_begin(void *ctx)
 		log_error("VM %s: %s", s->vm->row.id.s, err.msg);
 }
 
+/* ---- what is lost: it does not come back by itself, but it may be brought back ---- */
+
+static int say_lost(const struct start *s, struct err *err)
+{
+	const char *name = s->vm->row.name.s;
+	char what[ERR_MSG_MAX / 2];
+
+	if (s->how->make_disk)
+		return -1;
+	str_format(what, sizeof(what), "%.250s", err->msg);
+	return err_set(err, err->code,
+		"VM '%s' cannot start: %s; bring it back, or give the VM a new disk: banger vm set "
+		"--image IMAGE %s",
+		name, what, name);
+}
+
+static int open_image(struct start *s, struct err *err)
+{
+	struct stat st;
+
+	if (s->how->make_disk && s->how->image_fd >= 0) {
+		s->image_fd = fcntl(s->how->image_fd, F_DUPFD_CLOEXEC, 0);
+		return s->image_fd < 0
+			       ? err_sys(err, ERR_operation_failed, errno, "cannot keep a file")
+			       : 0;
+	}
+	if (images_open(s->vms->services->images, &s->image.id, &s->image_fd, err) < 0)
+		return say_lost(s, err);
+	if (fstat(s->image_fd, &st) == 0 && (uint64_t)st.st_size == s->image.size)
+		return 0;
+	err_set(err, ERR_bad_input, "the file of image '%s' is not as large as the image is",
+		s->image.name.s);
+	return say_lost(s, err);
+}
+
 /* ---- check: all that can be known before anything is made ---- */
 
 static int do_check(void *ctx, struct err *err)
@@ -92,14 +128,8 @@ static int do_check(void *ctx, struct err *err)
 	if (store_image_get(services->store, STORE_READ, &row->image_id, &s->image, err) < 0)
 		return -1;
 	s->disk_ops = disk_ops_of(row->disk);
-	if (s->how->make_disk && s->how->image_fd >= 0) {
-		s->image_fd = fcntl(s->how->image_fd, F_DUPFD_CLOEXEC, 0);
-		if (s->image_fd < 0)
-			return err_sys(err, ERR_operation_failed, errno, "cannot keep a file");
-	} else if ((makes_disk(s) || s->disk_ops->on_image) &&
-		   images_open(services->images, &row->image_id, &s->image_fd, err) < 0) {
+	if ((makes_disk(s) || s->disk_ops->on_image) && open_image(s, err) < 0)
 		return -1;
-	}
 	if (!s->how->no_start &&
 		kernels_open(services->kernels, &row->kernel_id, s->cancel_fd, &s->kernel, err) < 0)
 		return -1;
@@ -141,11 +171,18 @@ static void undo_reserve(void *ctx)
 
 static int open_dir(struct start *s, struct disk_place *place, struct err *err)
 {
-	if ((s->how->make_disk ? vm_dir_make : vm_dir_open)(s->vms, &place->vm, &s->dir_fd, err) <
-		0)
-		return -1;
+	struct err why = ERR_INIT;
+	int r = (s->how->make_disk ? vm_dir_make : vm_dir_open)(
+		s->vms, &place->vm, &s->dir_fd, &why);
+
+	/* With the disk, which is to be made anew, all of it may be gone. */
+	if (r < 0 && why.sys == ENOENT && s->vm->row.remake)
+		r = vm_dir_make(s->vms, &place->vm, &s->dir_fd, &why);
 	place->dirfd = s->dir_fd;
-	return 0;
+	if (r == 0)
+		return 0;
+	*err = why;
+	return why.sys == ENOENT ? say_lost(s, err) : -1;
 }
 
 /* The one of an earlier image is gone first: a crash in between leaves it to be made. */
@@ -162,9 +199,11 @@ static int do_disk(void *ctx, struct err *err)
 	struct start *s = ctx;
 	struct console *console;
 	const struct vm_row *row = &s->vm->row;
-	struct disk_place place = {
-		.vm = row->id, .dirfd = -1, .size = row->disk_size, .netd = netd(s)
-	};
+	struct disk_place place = { .vm = row->id,
+		.dirfd = -1,
+		.size = row->disk_size,
+		.least = s->image.size,
+		.netd = netd(s) };
 
 	if (open_dir(s, &place, err) < 0)
 		return -1;
@@ -173,7 +212,7 @@ static int do_disk(void *ctx, struct err *err)
 	else if (make_disk(s, &place, err) < 0)
 		return -1;
 	if (!s->how->no_start && s->disk_ops->attach(&place, &s->disk, err) < 0)
-		return -1;
+		return err->code == ERR_bad_input ? say_lost(s, err) : -1;
 	return vm_console_open(s->vm, &console, err);
 }
 

@@ -146,10 +146,14 @@ static void grown_when_attached(void **state)
 		disk_close(&d);
 		place.size = i ? place.size : 80 * MIB; /* none shrinks */
 	}
-	assert_int_equal(disk_clone.remove(&place, &err), 0);
-	assert_int_equal(disk_clone.remove(&place, &err), 0);
+	place.least = 96 * MIB + 1;
 	assert_int_equal(disk_clone.attach(&place, &d, &err), -1);
-	assert_int_equal(err.sys, ENOENT);
+	assert_int_equal(err.code, ERR_bad_input);
+	assert_int_equal(disk_clone.remove(&place, &err), 0);
+	assert_int_equal(disk_clone.remove(&place, &err), 0);
+	place.least = 0;
+	assert_int_equal(disk_clone.attach(&place, &d, &err), -1);
+	assert_int_equal(err.code, ERR_bad_input);
 }
 
 static void small_image(void **state)
