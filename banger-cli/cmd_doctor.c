@@ -15,13 +15,14 @@
 /* What only the daemon knows. */
 #define UNKNOWN_FIX "start the daemon"
 
-enum ask { ASK_status, ASK_examine, ASK_images, ASK_kernels, ASK_vms, ASK__count };
+enum ask { ASK_status, ASK_examine, ASK_images, ASK_kernels, ASK_catalog, ASK_vms, ASK__count };
 
 static const enum rpc_method methods[ASK__count] = {
 	[ASK_status] = RPC_METHOD_daemon_status,
 	[ASK_examine] = RPC_METHOD_daemon_examine,
 	[ASK_images] = RPC_METHOD_image_list,
 	[ASK_kernels] = RPC_METHOD_kernel_list,
+	[ASK_catalog] = RPC_METHOD_kernel_catalog,
 	[ASK_vms] = RPC_METHOD_vm_list,
 };
 
@@ -103,6 +104,7 @@ int cmd_doctor(struct cli *cli, const struct args_doctor *args, struct err *err)
 	d.examined = replies[ASK_examine].result;
 	d.images = object_array(replies[ASK_images].result, "images");
 	d.kernels = object_array(replies[ASK_kernels].result, "kernels");
+	d.problems = object_array(replies[ASK_catalog].result, "problems");
 	d.vms = object_array(replies[ASK_vms].result, "vms");
 	for (size_t i = 0; i < CHECK__count && r == 0; i++) {
 		struct finding f = { 0 };

@@ -54,18 +54,16 @@ static struct pull_ask pull_of(const struct args_machine *machine, bool quiet)
 static int dry_run(struct client *c, const struct plan *plan, struct err *err)
 {
 	const struct pull_ask ask = pull_of(plan->machine, plan->quiet);
-	_cleanup_reply_ struct reply kernel = REPLY_INIT;
-	char line[ERR_MSG_MAX], pull[ERR_MSG_MAX];
+	char line[ERR_MSG_MAX], pull[ERR_MSG_MAX], kernel[ERR_MSG_MAX];
 
-	if (pull_would(c, &ask, pull, sizeof(pull), err) < 0)
-		return -1;
-	if (plan->machine->kernel && client_ask(c, RPC_METHOD_kernel_show, "kernel",
-					     plan->machine->kernel, &kernel, err) < 0)
+	if (pull_would(c, &ask, pull, sizeof(pull), err) < 0 ||
+		pull_kernel_would(c, plan->machine->kernel, ask.policy != pull_policy_never, kernel,
+			sizeof(kernel), err) < 0)
 		return -1;
 	create_describe(plan, line, sizeof(line));
-	if (output_id(line, err) < 0)
+	if (output_id(line, err) < 0 || (pull[0] && output_id(pull, err) < 0))
 		return -1;
-	return pull[0] ? output_id(pull, err) : 0;
+	return kernel[0] ? output_id(kernel, err) : 0;
 }
 
 /* The end of `vm run`: with --rm the VM goes, whatever the session came to. The image's own command

@@ -16,7 +16,7 @@ struct doctor {
 	const char *socket;
 	struct err no_daemon; /* why not, when there is no `status` */
 	struct json_object *status, *host, *examined;
-	struct json_object *images, *kernels, *vms; /* arrays */
+	struct json_object *images, *kernels, *problems, *vms; /* arrays */
 };
 
 struct finding {

@@ -17,8 +17,9 @@ CHECK(network, "network", "interfaces and rules can be made: TUN and nftables", 
 CHECK(forwarding, "forwarding", "nobody else's firewall drops what VMs send to other networks", "let it through there; for docker: iptables -I DOCKER-USER -i 'bgr+' -j ACCEPT; iptables -I DOCKER-USER -o 'bgr+' -j ACCEPT")
 CHECK(limits, "limits", "memory, tasks and processor time of VMs can be limited", "run the daemon under systemd with cgroup v2, as its unit does")
 CHECK(space, "space", "there is room for images and disks", "delete VMs or images, make the file system of state_dir larger, or [image] min_free smaller")
-CHECK(kernel, "kernel", "there is a kernel that the caller may use", "banger kernel import")
+CHECK(kernel, "kernel", "there is a kernel that the caller may use", "banger kernel import, or banger kernel pull")
 CHECK(image, "image", "there is an image that the caller may use", "banger image import NAME SOURCE")
+CHECK(catalogs, "catalogs", "catalogs of images and kernels can be read", "mend the file, see banger-catalog(5): until then, names that it could have are refused")
 CHECK(vms, "vms", "no VM of the caller's stands still or has lost its disk", "banger vm show VM says more")
 
 #undef CHECK

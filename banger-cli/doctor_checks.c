@@ -243,6 +243,20 @@ void check_image(const struct doctor *d, struct finding *f)
 	count(f, d->images);
 }
 
+void check_catalogs(const struct doctor *d, struct finding *f)
+{
+	size_t n = object_array_size(d->problems);
+	const char *first =
+		n > 0 ? json_object_get_string(json_object_array_get_idx(d->problems, 0)) : NULL;
+
+	if (!d->problems)
+		not_known(f);
+	else if (n == 0)
+		found(f, HEALTH_pass, "none is broken");
+	else
+		found(f, HEALTH_warn, "%zu broken: %.500s", n, first ? first : "?");
+}
+
 void check_vms(const struct doctor *d, struct finding *f)
 {
 	size_t n = object_array_size(d->vms), paused = 0;

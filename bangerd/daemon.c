@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bangerd/call.h"
+#include "bangerd/catalog.h"
 #include "bangerd/disk_watch.h"
 #include "bangerd/helpers.h"
 #include "bangerd/host.h"
@@ -105,6 +106,18 @@ static int create_all(struct daemon *d, struct helpers *helpers, int listen_fd, 
 	return rpc_create(s, fd, on_gone, &d->rpc, err);
 }
 
+/* They are read for each request; who starts the daemon is told of them now. */
+static int look_at_catalogs(const struct settings *s, struct err *err)
+{
+	_cleanup_catalog_ struct catalog *c = NULL;
+
+	if (catalog_load(s->paths_catalog_dir.s, s->paths_vendor_catalog_dir.s, &c, err) < 0)
+		return -1;
+	for (size_t i = 0; i < c->n_problems; i++)
+		log_warning("a catalog is left out: %s", c->problems[i].s);
+	return 0;
+}
+
 int daemon_create(const struct settings *settings, struct helpers *helpers,
 	const struct daemon_fds *fds, struct daemon **ret, struct err *err)
 {
@@ -122,7 +135,8 @@ int daemon_create(const struct settings *settings, struct helpers *helpers,
 		.state_fd = fds->state_fd,
 		.socket_path = fds->socket_path,
 		.started_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 };
-	if (create_all(d, helpers, fds->listen_fd, err) < 0) {
+	if (create_all(d, helpers, fds->listen_fd, err) < 0 ||
+		look_at_catalogs(settings, err) < 0) {
 		daemon_destroy(d);
 		return -1;
 	}

@@ -142,6 +142,7 @@ class FakeDaemon:
                 **self.find_in(self.images, r["params"]["image"], "image"),
                 "entrypoint": self.entrypoint}},
             "kernel.list": lambda c, r, f: {"kernels": self.kernels},
+            "kernel.catalog": lambda c, r, f: {"kernels": [], "problems": []},
             "kernel.show": lambda c, r, f: {
                 "kernel": self.find_in(self.kernels, r["params"]["kernel"], "kernel")},
         }

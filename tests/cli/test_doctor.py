@@ -73,6 +73,14 @@ def test_nothing_to_run(bench, doctor, what):
     assert found[what]["fix"].startswith(f"banger {what} import")
 
 
+def test_a_broken_catalog(bench, doctor):
+    bench.daemon.methods["kernel.catalog"] = lambda c, r, f: {
+        "kernels": [], "problems": ["/etc/a.conf, line 2: bad", "/etc/b.conf, line 9: worse"]}
+    found, status = doctor()
+    assert status == 0 and found["catalogs"]["health"] == "WARN"
+    assert found["catalogs"]["found"] == "2 broken: /etc/a.conf, line 2: bad"
+
+
 def test_vms_that_stand_still(bench, doctor):
     bench.daemon.vms[WEB]["paused_why"] = "the host is full\033[2J"
     found, status = doctor()
@@ -100,7 +108,7 @@ def test_without_the_daemon(tmp_path):
     assert done.returncode == 1 and not done.stderr
     assert found["daemon"]["health"] == "FAIL" and "none" in found["daemon"]["found"]
     assert "systemctl start bangerd" in found["daemon"]["fix"]
-    for check in ("vmm", "forwarding", "limits", "kernel", "image", "vms"):
+    for check in ("vmm", "forwarding", "limits", "kernel", "image", "catalogs", "vms"):
         assert found[check]["health"] == "WARN" and "daemon" in found[check]["fix"], check
     assert [name for name, each in found.items() if each["health"] == "FAIL"] == ["daemon"]
     assert list(tmp_path.iterdir()) == [], "it changes nothing"

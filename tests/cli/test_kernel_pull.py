@@ -73,6 +73,23 @@ def test_not_to_be_had(bench, pulls):
     assert len(pulls) == 1 and not bench.daemon.called("vm.create.begin")
 
 
+def test_dry_run(bench, pulls):
+    """What would be pulled is said; nothing is."""
+    for words in ([], ["--kernel", "k"]):
+        done = bench.run("vm", "run", "--dry-run", "--image", "debian", *words)
+        assert done.returncode == 0, done
+        assert done.stdout.decode().splitlines()[1:] == [f"would pull kernel k from {ENTRY['url']}"]
+    never = bench.run("vm", "run", "--dry-run", "--image", "debian", "--pull", "never")
+    other = bench.run("vm", "run", "--dry-run", "--image", "debian", "--kernel", "other")
+    assert never.returncode == other.returncode == 1 and b"no catalog has one" in other.stderr
+    assert pulls == []
+
+
+def test_completion(bench, pulls):
+    assert bench.run("__complete", "kernel", "pull", "").stdout.split() == [b"k"]
+    assert b"k" in bench.run("__complete", "vm", "run", "--kernel", "").stdout.split()
+
+
 def test_cancelled(bench, pulls):
     """A signal while the kernel comes: nothing is made."""
     gate = threading.Event()

@@ -92,6 +92,15 @@ def test_the_hosts_own_before_the_packages(plain, catalog):
     assert rpc.call("image.reference", ask)["reference"] == "docker.io/library/box:latest", "masked"
 
 
+def test_told_at_the_start(catalog):
+    """The daemon starts, and its log has the file and the line."""
+    catalog("[kernel k]\nsize = much\n")
+    suite.stop()
+    suite.start()
+    log = (suite.DIR / "log").read_text()
+    assert "a catalog is left out: " in log and "test.conf, line 2: size must be" in log
+
+
 @pytest.mark.parametrize("text, mode, says", [
     ("[image box]\nreference = box\n", 0o644, "test.conf, line 2: "),
     ("nothing\n", 0o644, "test.conf, line 1: "),
