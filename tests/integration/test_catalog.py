@@ -98,7 +98,7 @@ def test_told_at_the_start(catalog):
     suite.stop()
     suite.start()
     log = (suite.DIR / "log").read_text()
-    assert "a catalog is left out: " in log and "test.conf, line 2: size must be" in log
+    assert "a catalog is left out: " in log and "test.conf, line 2: size: must be" in log
 
 
 @pytest.mark.parametrize("text, mode, says", [
