@@ -31,7 +31,7 @@ class Machine:
         command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64",
                    "-M", "microvm,pit=off,pic=off", "-accel", "tcg,thread=multi",
                    "-cpu", "EPYC" if kvm else "qemu64,-svm",
-                   "-smp", "2", "-m", MEMORY, "-nodefaults", "-no-user-config", "-no-reboot",
+                   "-smp", "2", "-m", MEMORY, "-nodefaults", "-no-user-config",
                    "-display", "none", "-kernel", files / "vmlinux", "-initrd", files / "initramfs",
                    "-append", COMMAND_LINE.format(khz=microvm.tsc_khz()),
                    "-serial", f"file:{self.console}",

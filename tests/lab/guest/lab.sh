@@ -158,3 +158,11 @@ eat()
 		kept = [bytearray(b"x") * (16 << 20) for _ in range(int(sys.argv[2]) // 16)]
 	END
 }
+
+# reboot_lab clean|power: end this call of the scenario; after a reboot of the machine it is called
+# again with LAB_STEP one more.
+reboot_lab()
+{
+	echo "$1" >/run/lab-reboot
+	exit 0
+}

@@ -2,7 +2,8 @@
 """Inside the lab: install banger as an administrator would, run the scenarios, tell the host.
 
 An event is one line of JSON on the port lab.events. Besides its script's status a scenario is
-judged by what it leaves: errors in the journal, VMs, processes, links, mounts."""
+judged by what it leaves: errors in the journal, VMs, processes, links, mounts. One that asked for
+a reboot (reboot_lab in lab.sh) is called again after it; PROGRESS says where it was."""
 
 import glob
 import json
@@ -15,6 +16,9 @@ import time
 from pathlib import Path
 
 LAB = Path("/lab")
+PROGRESS = Path("/var/lib/lab-progress")
+INSTALLED = Path("/var/lib/lab-installed")
+REBOOT = Path("/run/lab-reboot")
 JAIL_UIDS = range(1900000000, 1900065536)
 # What the kernel says when something of ours or of its own went wrong.
 KERNEL_BAD = re.compile(r"BUG:|Oops|WARNING:|general protection|segfault|type=1326|Call Trace|"
@@ -62,11 +66,12 @@ def output_of(*command, timeout=60):
 
 
 class Journal:
-    """What is new in the journal."""
+    """What is new in the journal: all of this boot, unless that is none of the scenarios' doing."""
 
-    def __init__(self):
+    def __init__(self, whole):
         self.cursor = None
-        self.new()
+        if not whole:
+            self.new()
 
     def new(self):
         """Entries since the last call."""
@@ -154,11 +159,12 @@ DIAGNOSIS = (
 class Run:
     """One scenario."""
 
-    def __init__(self, host, journal, given, config):
+    def __init__(self, host, journal, given, config, step=0, before=()):
         self.host, self.journal, self.kvm = host, journal, config["kvm"]
         self.patience = config["patience"]
         self.timeout = round(given["timeout"] * self.patience)
         self.name, self.expect = given["name"], given["expect"]
+        self.step, self.before = step, set(before)
 
     def line(self, text):
         self.host.tell("output", name=self.name, text=text.rstrip("\n"))
@@ -170,7 +176,7 @@ class Run:
     def script(self):
         """Its status; None when time ran out."""
         environment = dict(os.environ, LAB_KVM="yes" if self.kvm else "no",
-                           LAB_PATIENCE=str(round(self.patience)), HOME="/root",
+                           LAB_STEP=str(self.step), LAB_PATIENCE=str(round(self.patience)), HOME="/root",
                            PYTHONPATH="/lab/tests/lib", LC_ALL="C.UTF-8")
         process = subprocess.Popen(
             [LAB / "scenarios" / self.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -201,20 +207,42 @@ class Run:
             return f"left behind: {', '.join(left)}"
         return ""
 
+    def reboot(self, how, seconds):
+        """clean: as an administrator does; power: as when the plug is pulled, writes settled."""
+        self.host.tell("reboot", how=how, seconds=seconds, within=120 * self.patience,
+                       what=f"the reboot in {self.name}")
+        keep({"name": self.name, "step": self.step + 1, "before": sorted(self.before)})
+        if how == "clean":
+            subprocess.run(["systemctl", "reboot"], check=True)
+        else:
+            Path("/proc/sysrq-trigger").write_text("b")
+        time.sleep(600)
+
     def go(self):
+        if self.step == 0:
+            self.before = host_objects()
+            self.journal.new()
         self.host.tell("begin", name=self.name, within=self.timeout, what=f"scenario {self.name}")
-        before, begun = host_objects(), time.monotonic()
-        self.journal.new()
+        begun = time.monotonic()
         status = self.script()
         seconds = time.monotonic() - begun
-        left = left_behind(before, 12 * self.patience)
+        how = REBOOT.read_text().strip() if REBOOT.exists() else ""
+        left = [] if how else left_behind(self.before, 12 * self.patience)
         why = self.judge(status, entries := self.journal.new(), left)
+        if how and not why:
+            self.reboot(how, seconds)
         if why:
             for command in DIAGNOSIS:
                 self.line(f"---- {' '.join(command[:4])}\n{output_of(*command)}")
             self.line("---- the journal meanwhile\n" + "\n".join(map(text_of, entries)))
         self.host.tell("end", name=self.name, why=why, seconds=seconds)
         return not why
+
+
+def keep(progress):
+    """For the next boot, whatever way this one ends."""
+    PROGRESS.write_text(json.dumps(progress))
+    subprocess.run(["sync"], check=True)
 
 
 def install(patience):
@@ -233,23 +261,43 @@ def install(patience):
     return ""
 
 
+def pending(config):
+    """(the scenarios to come, what is known of the first): of a boot that one asked for, or of the
+    first."""
+    if not PROGRESS.exists():
+        return config["scenarios"], {}
+    progress = json.loads(PROGRESS.read_text())
+    PROGRESS.unlink()
+    names = [given["name"] for given in config["scenarios"]]
+    return config["scenarios"][names.index(progress.pop("name")):], progress
+
+
+def run_all(host, config, scenarios, resumed):
+    journal = Journal(whole=bool(resumed))
+    for given in scenarios:
+        # What a failed one left would be the next one's trouble: that gets a machine anew.
+        if not Run(host, journal, given, config, **resumed).go():
+            break
+        resumed = {}
+
+
 def main():
     host = Host()
     config = json.loads((LAB / "config.json").read_text())
     uptime = float(Path("/proc/uptime").read_text().split()[0])
-    host.tell("boot", seconds=uptime, within=120 * config["patience"],
-              what="the installation")
-    why = install(config["patience"])
+    scenarios, resumed = pending(config)
+    again = INSTALLED.exists()
+    # A machine that nobody asked to come back did so by itself: the kernel gave up.
+    host.tell("boot", seconds=uptime, within=120 * config["patience"], what="the installation",
+              surprise=again and not resumed)
+    why = "" if again else install(config["patience"])
+    INSTALLED.touch()
     if not why and config["kvm"]:
         done = subprocess.run(["modprobe", "kvm-amd"], check=False)
         why = "" if done.returncode == 0 and Path("/dev/kvm").exists() else "no /dev/kvm"
     host.tell("installed", why=why)
     if not why:
-        journal = Journal()
-        for given in config["scenarios"]:
-            # What a failed one left would be the next one's trouble: that gets a machine anew.
-            if not Run(host, journal, given, config).go():
-                break
+        run_all(host, config, scenarios, resumed)
     host.tell("journal", within=120 * config["patience"], what="its last words",
               text=output_of("journalctl", "--no-pager", "-o", "short-monotonic"))
     host.tell("finish")
