@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import base
+import cpu_loop
 import guest_images
 import repo
 import scenario
@@ -38,7 +39,7 @@ def make(folder, scenarios, kvm):
                 raise base.LabError(f"scenario {each.name} takes {name}, which was not built")
             shutil.copy(repo.BUILD / name, tree / "files" / Path(name).name)
     (tree / "config.json").write_text(json.dumps({
-        "kvm": kvm, "patience": scenario.patience(),
+        "kvm": kvm, "patience": scenario.patience(), "cpu_loop_ms": cpu_loop.ms(),
         "scenarios": [each.for_guest() for each in scenarios]}))
     return write_disk(tree, folder / "payload.ext4")
 

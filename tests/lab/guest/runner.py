@@ -161,7 +161,7 @@ class Run:
 
     def __init__(self, host, journal, given, config, step=0, before=()):
         self.host, self.journal, self.kvm = host, journal, config["kvm"]
-        self.patience = config["patience"]
+        self.patience, self.cpu_loop_ms = config["patience"], config["cpu_loop_ms"]
         self.timeout = round(given["timeout"] * self.patience)
         self.name, self.expect = given["name"], given["expect"]
         self.step, self.before = step, set(before)
@@ -176,7 +176,7 @@ class Run:
     def script(self):
         """Its status; None when time ran out."""
         environment = dict(os.environ, LAB_KVM="yes" if self.kvm else "no",
-                           LAB_STEP=str(self.step), LAB_PATIENCE=str(round(self.patience)), HOME="/root",
+                           LAB_STEP=str(self.step), LAB_PATIENCE=str(round(self.patience)), HOME="/root", LAB_CPU_LOOP_MS=str(self.cpu_loop_ms),
                            PYTHONPATH="/lab/tests/lib", LC_ALL="C.UTF-8")
         process = subprocess.Popen(
             [LAB / "scenarios" / self.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
