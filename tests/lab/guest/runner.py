@@ -176,7 +176,8 @@ class Run:
     def script(self):
         """Its status; None when time ran out."""
         environment = dict(os.environ, LAB_KVM="yes" if self.kvm else "no",
-                           LAB_STEP=str(self.step), LAB_PATIENCE=str(round(self.patience)), HOME="/root", LAB_CPU_LOOP_MS=str(self.cpu_loop_ms),
+                           LAB_STEP=str(self.step), LAB_PATIENCE=str(round(self.patience)),
+                           LAB_CPU_LOOP_MS=str(self.cpu_loop_ms), HOME="/root",
                            PYTHONPATH="/lab/tests/lib", LC_ALL="C.UTF-8")
         process = subprocess.Popen(
             [LAB / "scenarios" / self.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
