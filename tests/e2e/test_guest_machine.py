@@ -5,7 +5,6 @@ hostile."""
 import hashlib
 import os
 import select
-import shutil
 import subprocess
 import time
 
@@ -67,10 +66,10 @@ def test_disk_that_grew(machine, tmp_path):
 
 def test_single_static_file(machine, tmp_path):
     """No shell, no libc, no /etc, no /proc, no /dev: it runs, and nothing is added."""
-    guest_images.hello(tmp_path)
     tree = tmp_path / "tree"
     tree.mkdir()
-    shutil.copy(tmp_path / "hello", tree / "hello")
+    (tree / "hello").write_bytes(guest_images.hello_program())
+    (tree / "hello").chmod(0o755)
     guest = machine.boot(tree, mode="auto", argv=["/hello"])
     before = microvm.listing(guest.disk)
     assert guest.facts["main"] == "running"

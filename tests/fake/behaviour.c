@@ -96,7 +96,8 @@ static bool take(const char *name, char *value)
 		return value && add_rule((enum effect)i, value);
 	if (str_eq(name, "engine")) {
 		behaviour.none = str_eq(value, "none");
-		return behaviour.none || str_eq(value, "qemu");
+		behaviour.kvm = str_eq(value, "kvm");
+		return behaviour.none || behaviour.kvm || str_eq(value, "qemu");
 	}
 	if (str_eq(name, "version"))
 		return value && str_copy(behaviour.version, sizeof(behaviour.version), value);

@@ -5,7 +5,7 @@
  * the program (tests/lib/fake_firecracker.py): "BANGER-FAKE:" and items `name=value`, parted by
  * blanks. A word without "=" belongs to the value before it.
  *
- *   engine=qemu|none    what stands for the guest
+ *   engine=HOW          what stands for the guest: qemu, kvm (QEMU, which may use KVM), none
  *   version=1.4.0       what --version and the API say
  *   nosocket            run, but never make the API socket
  *   late=MS             make the API socket that late
@@ -60,6 +60,7 @@ enum vsock_manner {
 
 struct behaviour {
 	bool none; /* the engine */
+	bool kvm;
 	char version[32];
 	bool no_socket;
 	uint32_t late_ms;

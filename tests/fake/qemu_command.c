@@ -8,6 +8,7 @@
 
 #include "common/json.h"
 #include "common/str.h"
+#include "tests/fake/behaviour.h"
 #include "tests/fake/tsc.h"
 
 /* What Firecracker gives a kernel that is given nothing. */
@@ -60,9 +61,9 @@ static void add_machine(struct qemu_command *c, const struct machine *m)
 	add(c, "-m");
 	add(c, "%lluM", mib);
 	add(c, "-accel");
-	add(c, "tcg,thread=multi");
+	add(c, behaviour.kvm ? "kvm" : "tcg,thread=multi");
 	add(c, "-cpu");
-	add(c, "qemu64");
+	add(c, behaviour.kvm ? "host" : "qemu64");
 	add(c, "-smp");
 	add(c, "%u", machine_vcpus(m));
 	add(c, "-nodefaults");

@@ -19,7 +19,7 @@ FIRECRACKER = os.environ.get("LAB_FIRECRACKER")
 def make(folder, scenarios, kvm):
     """The disk of a machine that runs these scenarios: folder/payload.ext4."""
     tree = folder / "payload"
-    for name in ("guest", "scenarios", "files", "tests/lib", "common/proto"):
+    for name in ("guest", "scenarios", "files", "tests/lib", "tests/e2e", "common/proto"):
         (tree / name).mkdir(parents=True)
     base.call("meson", "install", "-C", repo.BUILD, "--no-rebuild", "--quiet",
               "--destdir", tree / "system")
@@ -27,10 +27,12 @@ def make(folder, scenarios, kvm):
     take_firecracker(tree)
     for source, name in ((base.HERE / "guest", "guest"), (base.HERE / "scenarios", "scenarios"),
                          (repo.TOP / "tests/lib", "tests/lib"),
+                         (repo.TOP / "tests/e2e", "tests/e2e"),
                          (repo.TOP / "common/proto", "common/proto")):
         for path in source.iterdir():
             if path.is_file():
                 shutil.copy(path, tree / name / path.name)
+    shutil.copy(repo.TOP / "tests/conftest.py", tree / "tests")
     shutil.copy(guest_images.busybox(base.CACHE / "busybox.oci.tar"), tree / "files")
     shutil.copy(base.kernel_deb(), tree / "files/kernel.deb")
     for each in scenarios:
@@ -38,6 +40,10 @@ def make(folder, scenarios, kvm):
             if not (repo.BUILD / name).is_file():
                 raise base.LabError(f"scenario {each.name} takes {name}, which was not built")
             shutil.copy(repo.BUILD / name, tree / "files" / Path(name).name)
+        for name in each.cache:
+            if not (base.CACHE / name).is_file():
+                raise base.LabError(f"scenario {each.name} takes {name}, which {base.CACHE} has not")
+            shutil.copy(base.CACHE / name, tree / "files")
     (tree / "config.json").write_text(json.dumps({
         "kvm": kvm, "patience": scenario.patience(), "cpu_loop_ms": cpu_loop.ms(),
         "scenarios": [each.for_guest() for each in scenarios]}))

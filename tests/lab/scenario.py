@@ -4,6 +4,8 @@
     # machine: any|kvm          the machine it runs in (any)
     # timeout: SECONDS          of its own, in the lab (120)
     # files: PATH…              programs of the build directory that it finds in /lab/files
+    # cache: NAME…              images of the cache that it finds there too
+    # needs: VARIABLE           left out where this is not in the environment
     # expect: REGEX             an error in the journal that belongs to it; may stand more than once
     # order: N                  those with less come first (50)
 """
@@ -14,7 +16,7 @@ import re
 import base
 
 MACHINES = ("any", "kvm")
-HEAD = re.compile(r"^# (machine|timeout|files|expect|order): +(.+?)\s*$")
+HEAD = re.compile(r"^# (machine|timeout|files|cache|needs|expect|order): +(.+?)\s*$")
 
 
 class Scenario:
@@ -23,8 +25,8 @@ class Scenario:
     def __init__(self, path):
         self.name = path.name
         self.machine, self.timeout, self.order = "any", 120, 50
-        self.files, self.expect = [], []
-        self.about = ""
+        self.files, self.cache, self.expect = [], [], []
+        self.about = self.needs = ""
         for line in path.read_text().splitlines():
             if not line.startswith("#"):
                 break
@@ -33,6 +35,7 @@ class Scenario:
             elif not self.about and line.startswith("# ") and "SPDX" not in line:
                 self.about = line[2:]
         self.why, self.seconds, self.output = None, 0.0, []  # why: "" once it passed
+        self.skipped = False
 
     def take(self, key, value):
         if key == "machine":
@@ -41,11 +44,17 @@ class Scenario:
             self.machine = value
         elif key in ("timeout", "order"):
             setattr(self, key, int(value))
-        elif key == "files":
-            self.files += value.split()
+        elif key in ("files", "cache"):
+            getattr(self, key).extend(value.split())
+        elif key == "needs":
+            self.needs = value
         else:
             re.compile(value)
             self.expect.append(value)
+
+    def lacks(self):
+        """What it would need, and there is not."""
+        return self.needs if self.needs and not os.environ.get(self.needs) else ""
 
     def for_guest(self):
         return {"name": self.name, "timeout": self.timeout, "expect": self.expect}

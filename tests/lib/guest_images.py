@@ -2,6 +2,7 @@
 """Root file systems for guests of the tests."""
 
 import os
+import struct
 import subprocess
 import tarfile
 from pathlib import Path
@@ -52,29 +53,32 @@ def busybox_with(path, entries):
     return layout.archive(path)
 
 
-HELLO = r"""
-static long call(long n, long a, long b, long c)
-{
-	long ret;
-	__asm__ volatile("syscall" : "=a"(ret) : "a"(n), "D"(a), "S"(b), "d"(c)
-		: "rcx", "r11", "memory");
-	return ret;
-}
-void _start(void)
-{
-	call(1, 1, (long)"hello\n", 6);
-	call(231, 7, 0, 0);
-}
-"""
+HELLO = b"hello\n"
+HELLO_CODE = bytes.fromhex("b801000000"      # mov eax, 1: write
+                           "bf01000000"      # mov edi, 1
+                           "488d3513000000"  # lea rsi, [rip + 19]: behind the code
+                           "ba06000000"      # mov edx, 6
+                           "0f05"            # syscall
+                           "b8e7000000"      # mov eax, 231: exit_group
+                           "bf07000000"      # mov edi, 7
+                           "0f05")           # syscall
+
+
+def hello_program():
+    """A static program, all of it: it writes hello and exits with 7."""
+    text = HELLO_CODE + HELLO
+    base, head = 0x400000, 64 + 56
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 62, 1, base + head, 64, 0, 0,
+                         64, 56, 1, 0, 0, 0)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, head + len(text), head + len(text),
+                          4096)
+    return header + segment + text
 
 
 def hello(folder):
     """An OCI archive whose only file is a static program: it says hello and exits with 7."""
-    (folder / "hello.c").write_text(HELLO)
-    subprocess.run(["gcc", "-static", "-nostdlib", "-Os", "-fno-stack-protector", "-fcf-protection=none",
-                    "-o", folder / "hello", folder / "hello.c"], check=True)
     layout = oci.Layout()
-    layout.image([oci.tar([oci.entry("hello", (folder / "hello").read_bytes(), mode=0o755)])],
+    layout.image([oci.tar([oci.entry("hello", hello_program(), mode=0o755)])],
                  config={"Entrypoint": ["/hello"]})
     return layout.archive(folder / "hello.oci.tar")
 

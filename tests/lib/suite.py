@@ -13,6 +13,8 @@ import rpc
 
 DIR = Path(os.environ.get("BANGER_SUITE", "/nonexistent"))
 ROLES = ("bangerd", "banger-netd", "banger-imaged")
+# What times are multiplied with where all takes longer: in the lab, emulated.
+PATIENCE = float(os.environ.get("BANGER_PATIENCE", "1"))
 
 
 class Result:
@@ -30,8 +32,8 @@ def banger(*arguments, input=None, timeout=120, uid=None, check=False, text=True
     command = ["banger", *map(str, arguments)]
     if uid is not None:
         command = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *command]
-    done = subprocess.run(command, input=input, capture_output=True, timeout=timeout, text=text,
-                          stdin=subprocess.DEVNULL if input is None else None, check=False)
+    done = subprocess.run(command, input=input, capture_output=True, timeout=timeout * PATIENCE,
+                          text=text, stdin=subprocess.DEVNULL if input is None else None, check=False)
     result = Result(done)
     if check:
         assert result.status == 0, f"banger {' '.join(map(str, arguments))}: {result}"
@@ -100,7 +102,7 @@ def jailed():
 
 def wait_for(what, seconds=20.0, interval=0.05):
     """What what() gives once it is true; the last value when time is up."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         value = what()
         if value or time.monotonic() > end:
@@ -181,7 +183,7 @@ def difference(before, after):
 
 def wait_state(before, seconds=10.0):
     """{} once the host is as it was; else what differs when time is up."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         found = difference(before, host_state())
         if not found or time.monotonic() > end:

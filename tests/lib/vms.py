@@ -84,7 +84,7 @@ class Terminal:
 
     def expect(self, text, seconds=30.0):
         """Read on until the text comes; what stands before it is dropped with it."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * suite.PATIENCE
         while text.encode() not in self.seen:
             left = end - time.monotonic()
             if left <= 0 or not select.select([self.master], [], [], left)[0]:
@@ -100,7 +100,7 @@ class Terminal:
 
     def wait(self, seconds=60.0):
         """Its exit status; what it still prints is read on the way."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * suite.PATIENCE
         while self.process.poll() is None and time.monotonic() < end:
             if select.select([self.master], [], [], 0.1)[0]:
                 try:
