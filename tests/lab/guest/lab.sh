@@ -66,14 +66,15 @@ guest_things()
 		banger image import --quiet busybox "$LAB/files/busybox.oci.tar" >/dev/null
 }
 
-# pid_of ROLE: of bangerd, netd, launch, imaged.
+# pid_of ROLE: of bangerd, netd, launch, imaged, fetch.
 pid_of()
 {
 	local main netd
 	main=$(systemctl show -p MainPID --value bangerd)
 	case $1 in
 	bangerd) printf '%s\n' "$main" ;;
-	imaged) pgrep -P "$main" -f banger-imaged ;;
+	imaged) pgrep -P "$main" -f 'banger-imaged --config [^ ]*$' ;;
+	fetch) pgrep -P "$main" -f 'banger-imaged .*--fetch' ;;
 	netd) pgrep -P "$main" -f banger-netd ;;
 	launch)
 		netd=$(pgrep -P "$main" -f banger-netd)
