@@ -249,7 +249,7 @@ static int punch(struct finish *f, struct err *err)
 		if (fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			    (off_t)(at * EXT4_BLOCK), (off_t)((used - at) * EXT4_BLOCK)) < 0 &&
 			errno != EOPNOTSUPP)
-			return err_sys(err, ERR_operation_failed, errno, "cannot free blocks");
+			return ext4_write_error(errno, err);
 		at = used;
 	}
 	return 0;

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 #include "common/ipc.h"
 #include "common/proto_source.h"
 #include "common/str.h"
+#include "tests/integration/full_disk.h"
 
 struct served {
 	int dir;
@@ -117,8 +119,8 @@ static void print(const struct job_image_import_out *out)
 static void usage(void)
 {
 	fprintf(stderr,
-		"flatten-tool [--kind K] [--ref R] [--no-diff-ids] [--fsize BYTES] [--peak] "
-		"SOURCE TARGET\n");
+		"flatten-tool [--kind K] [--ref R] [--no-diff-ids] [--fsize BYTES] [--full-at N] "
+		"[--peak] SOURCE TARGET\n");
 	exit(2);
 }
 
@@ -150,6 +152,8 @@ static void print_peak(void)
 
 static char **parse(char **argv, struct job_image_import_in *in, bool *ret_peak)
 {
+	uint64_t n;
+
 	in->verify_diff_ids = true;
 	for (argv++; *argv && str_starts(*argv, "--"); argv++) {
 		if (str_eq(*argv, "--no-diff-ids"))
@@ -162,6 +166,8 @@ static char **parse(char **argv, struct job_image_import_in *in, bool *ret_peak)
 			argv++;
 		else if (str_eq(*argv, "--ref") && text_parse(argv[1], &in->reference))
 			argv++;
+		else if (str_eq(*argv, "--full-at") && str_to_u64(argv[1], 0, UINT_MAX, &n))
+			full_disk_at((unsigned)n), argv++;
 		else if (str_eq(*argv, "--fsize"))
 			limit_size(*++argv);
 		else

@@ -5,6 +5,7 @@ extracts. No daemon takes part: flatten-tool calls what the worker calls."""
 import gzip
 import json
 import os
+import re
 import stat
 import struct
 import subprocess
@@ -620,6 +621,28 @@ def test_a_full_disk(tmp_path):
     finally:
         subprocess.run(["umount", disk], check=True)
     assert done.returncode == 1 and done.stderr.startswith("no_space: "), done.stderr
+
+
+def test_a_disk_that_is_full_at_every_write(tmp_path):
+    """Whichever call meets it, of the spool, the data and all of the file system's own: it is said,
+    and no more is written. Without it the same input is exact."""
+    many = [oci.entry(f"many/{'n' * 180}-{n}", b"x") for n in range(60)]
+    lower = oci.tar([oci.directory("many"), *many, oci.entry("large", os.urandom(400_000)),
+                     oci.entry("gone", b"x")])
+    upper = oci.tar([oci.entry(".wh.gone"), oci.entry("large", b"small now"), oci.entry(
+        "xattr", b"x", pax={"SCHILY.xattr.user.long": "v" * 2000})])
+    data, target, places = image_of(tmp_path, lower, upper).read_bytes(), tmp_path / "o.ext4", 0
+    for number in range(1, 500):
+        done = subprocess.run([TOOL, "--full-at", str(number), "-", target], input=data,
+                              capture_output=True, timeout=60, check=False)
+        if done.returncode == 0:
+            break
+        assert done.returncode == 1 and re.fullmatch(rb"no_space: [^\n]+\n", done.stderr), done
+        places += 1
+    assert done.returncode == 0 and places > 30, places
+    tree = ext4_tree.read(target)
+    assert tree[b"large"]["content"][0] == 9 and b"gone" not in tree and len(tree) == 64
+    print(f"a disk full at each of {places} places: said at each")
 
 
 def test_a_file_without_end(tmp_path):
