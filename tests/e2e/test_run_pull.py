@@ -2,12 +2,15 @@
 """banger vm run with an image that a registry has: pulled on the way, or not, as --pull says; and
 what of its configuration is honoured."""
 
+import base64
+import json
 import subprocess
 
 import guest_images
 import oci
 import pytest
 import registry
+import rpc
 import suite
 import vms
 
@@ -17,7 +20,13 @@ CONFIG = {"Entrypoint": ["/bin/echo", "entry"], "Cmd": ["point"], "Env": ["FROM_
 
 @pytest.fixture(scope="module")
 def server(kernel, tmp_path_factory):
-    with registry.Registry(tmp_path_factory.mktemp("registry")) as r:
+    """A private one; the user's login is where engines keep it."""
+    folder = tmp_path_factory.mktemp("registry")
+    user, password = "somebody", "a-pass-word"
+    pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+    with registry.Registry(folder, {user: password}) as r, pytest.MonkeyPatch.context() as patch:
+        (folder / "auth.json").write_text(json.dumps({"auths": {r.host: {"auth": pair}}}))
+        patch.setenv("REGISTRY_AUTH_FILE", str(folder / "auth.json"))
         yield r
     for row in suite.banger_json("image", "list"):
         if r.host in row["name"]:
@@ -50,6 +59,29 @@ def test_what_is_here_is_not_asked_for(image):
     done = run(image, "-q", "--entrypoint", "/bin/sh", "-u", "root", "-w", "/etc", "-e",
                "FROM_IMAGE=no", "--", "-c", "id -u; pwd; echo $FROM_IMAGE")
     assert (done.status, done.out) == (0, "0\n/etc\nno\n"), done
+
+
+def test_dry_run(server):
+    """No registry is asked; it says which one would be."""
+    server.push("dry:1", [[oci.entry("one")]])
+    reference = f"{server.host}/dry:1"
+    words = ("vm", "run", "--dry-run", "--image")
+    before = suite.banger_json("image", "list"), rpc.call("image.cache.prune", {"dry_run": True})
+    dry = suite.banger(*words, reference, check=True)
+    assert dry.out.splitlines()[-1] == f"would pull {reference} from {server.host}", dry
+    absent = suite.banger(*words, "127.0.0.1:1/not/there:1", check=True)
+    assert absent.out.endswith("from 127.0.0.1:1\n"), absent
+    bad = suite.banger(*words, f"{server.host}/UPPER:1")
+    assert bad.status == 1 and "would" not in bad.out, bad
+    assert before == (suite.banger_json("image", "list"),
+                      rpc.call("image.cache.prune", {"dry_run": True}))
+    # Known by what it is, whatever its name.
+    suite.banger("image", "pull", "-q", "--name", "dry", reference, check=True)
+    for name in (reference, "dry"):
+        assert "would pull" not in suite.banger(*words, name, check=True).out
+    again = suite.banger(*words, reference, "--pull", "always", check=True)
+    assert "would pull" in again.out, again
+    suite.banger("image", "delete", "dry", check=True)
 
 
 def test_who_uses_it(image):
@@ -93,6 +125,12 @@ def test_stop_signal_at_the_end_of_a_run(signalled):
             run_.communicate(b"exit 3\n", timeout=60)
             assert "it got USR2" in follow.communicate(timeout=60)[0]
     assert run_.returncode == 3 and vms.row("signalled") is None
+
+
+def test_without_a_login(image, monkeypatch):
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", "/nonexistent")
+    done = run(image, "--pull", "always", "--", "true")
+    assert done.status == 125 and "wants credentials" in done.err, done
 
 
 def test_what_no_registry_has(image):

@@ -74,29 +74,6 @@ def test_pull(plain):
     assert rpc.call("image.pull", {"reference": reference, "policy": "never"})["pulled"] is False
 
 
-def test_dry_run(plain):
-    """vm run --dry-run asks no registry, and says which one would be asked."""
-    plain.push("some/image:dry", layers("p"))
-    reference = f"{plain.host}/some/image:dry"
-    words = ("vm", "run", "--dry-run", "--image")
-    dry = suite.banger(*words, reference)
-    assert dry.status == 0, dry
-    assert dry.out.splitlines()[-1] == f"would pull {reference} from {plain.host}", dry
-    absent = suite.banger(*words, "127.0.0.1:1/not/there:1")
-    assert absent.status == 0 and absent.out.endswith("from 127.0.0.1:1\n"), absent
-    assert suite.banger_json("image", "list") == []
-    assert rpc.call("image.cache.prune", {"dry_run": True})["blobs_freed"] == 0
-    bad = suite.banger(*words, f"{plain.host}/UPPER:1")
-    assert bad.status == 1 and "would" not in bad.out, bad
-    # Known by what it is, whatever its name.
-    suite.banger("image", "pull", "-q", "--name", "dry", reference, check=True)
-    for name in (reference, "dry"):
-        done = suite.banger(*words, name)
-        assert done.status == 0 and "would pull" not in done.out, done
-    again = suite.banger(*words, "dry", "--pull", "always")
-    assert again.status == 0 and "would pull" in again.out, again
-
-
 def test_another_name_is_the_same_file(plain):
     plain.push("some/image:2", layers("d"))
     reference = f"{plain.host}/some/image:2"
@@ -209,6 +186,66 @@ def test_private(private, tmp_path):
     good = auth_file(tmp_path / "good.json", private.host)
     done = banger("image", "pull", reference, REGISTRY_AUTH_FILE=good)
     assert done.status == 0, done
+
+
+PLACES = {"XDG_RUNTIME_DIR": "containers/auth.json", "XDG_CONFIG_HOME": "containers/auth.json",
+          "DOCKER_CONFIG": "config.json", "HOME": ".docker/config.json"}
+
+
+@pytest.mark.parametrize("variable", PLACES)
+def test_private_by_each_file(private, tmp_path, variable):
+    """Where engines keep their logins, by what is set; of several entries the closest."""
+    private.push("secret/image:place", layers("q"))
+    path = tmp_path / variable / PLACES[variable]
+    path.parent.mkdir(parents=True)
+    unset = {name: "" for name in PLACES}
+    nowhere = unset | {"HOME": tmp_path / "nowhere"} | {variable: tmp_path / variable}
+    pull = ("image", "pull", "-q", f"{private.host}/secret/image:place")
+    auth_file(path, f"{private.host}/other")
+    assert banger(*pull, **nowhere).status == 1, "for another path"
+    auth_file(path, f"{private.host}/secret")
+    wrong = json.loads(auth_file(tmp_path / "wrong", private.host, password="not-this").read_text())
+    both = json.loads(path.read_text())
+    both["auths"] |= wrong["auths"]
+    path.write_text(json.dumps(both))
+    done = banger(*pull, **nowhere)
+    assert done.status == 0, done
+
+
+def test_private_by_store(private, tmp_path):
+    """One helper for all registries; what it says to a registry that it does not know."""
+    private.push("secret/image:store", layers("r"))
+    helper = tmp_path / "docker-credential-store"
+    answer = json.dumps({"Username": USER, "Secret": PASSWORD})
+    helper.write_text(f"#!/bin/sh\n[ \"$1 $(cat)\" = 'get {private.host}' ] && echo '{answer}' && exit\n"
+                      "echo credentials not found in native keychain\nexit 1\n")
+    helper.chmod(0o755)
+    (tmp_path / "config.json").write_text(json.dumps({"credsStore": "store"}))
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = banger("image", "pull", f"{private.host}/secret/image:store", DOCKER_CONFIG=tmp_path,
+                  PATH=path)
+    assert done.status == 0, done
+    asked = banger("image", "pull", "127.0.0.1:1/not/there:1", DOCKER_CONFIG=tmp_path, PATH=path)
+    assert asked.status == 1 and "127.0.0.1:1" in asked.err and "keychain" not in asked.err, asked
+
+
+def test_a_login_is_its_owners(private, tmp_path):
+    """Another user, at the same time, without one: has nothing of it, neither cache nor image."""
+    private.push("secret/image:two", layers("s"))
+    good = auth_file(tmp_path / "good.json", private.host)
+    reference = f"{private.host}/secret/image:two"
+    done = []
+    mine = threading.Thread(target=lambda: done.append(
+        banger("image", "pull", reference, REGISTRY_AUTH_FILE=good)))
+    mine.start()
+    other = suite.banger("image", "pull", reference, uid=65534)
+    mine.join()
+    assert done[0].status == 0 and other.status == 1, (done, other)
+    again = suite.banger("image", "pull", reference, uid=65534)
+    assert again.status == 1 and PASSWORD not in again.err + other.err, again
+    assert rpc.call("image.cache.prune", {"dry_run": True})["blobs_freed"] > 0
+    held = suite.banger("image", "cache", "prune", "--dry-run", uid=65534, check=True)
+    assert " across 0 blob(s) " in held.out, held
 
 
 def test_private_by_helper(private, tmp_path):
