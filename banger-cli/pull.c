@@ -9,6 +9,7 @@
 #include "banger-cli/object.h"
 #include "banger-cli/params.h"
 #include "banger-cli/signals.h"
+#include "banger-cli/wanted.h"
 #include "common/fd.h"
 #include "common/str.h"
 
@@ -127,16 +128,20 @@ int pull_image(struct cli *cli, struct client *c, const struct pull_ask *ask, st
 static int is_here(
 	struct client *c, const struct pull_ask *ask, bool *ret, struct err *why, struct err *err)
 {
-	_cleanup_reply_ struct reply shown = REPLY_INIT, found = REPLY_INIT;
+	_cleanup_reply_ struct reply found = REPLY_INIT;
+	bool may_pull = ask->policy != pull_policy_never;
 	struct err unfound = ERR_INIT;
 	struct json_object *params;
 	struct params p;
+	int r = wanted_is_here(c, WANTED_image, ask->reference, may_pull, why, err);
 
-	if (client_ask(c, RPC_METHOD_image_show, "image", ask->reference, &shown, why) == 0) {
+	if (r < 0)
+		return -1;
+	if (r > 0) {
 		*ret = true;
 		return 0;
 	}
-	if (why->code != ERR_not_found || ask->policy == pull_policy_never) {
+	if (!may_pull) {
 		*err = *why;
 		return -1;
 	}
@@ -194,17 +199,19 @@ int pull_would(struct client *c, const struct pull_ask *ask, char *ret, size_t c
 int pull_for_vm(struct cli *cli, struct client *c, const struct pull_ask *ask, char *ret,
 	size_t cap, struct err *err)
 {
-	_cleanup_reply_ struct reply shown = REPLY_INIT, pulled = REPLY_INIT;
+	_cleanup_reply_ struct reply pulled = REPLY_INIT;
+	bool may_pull = ask->policy != pull_policy_never;
 	struct err why = ERR_INIT;
 	const char *name;
+	int r;
 
 	if (!str_copy(ret, cap, ask->reference))
 		return err_set(err, ERR_bad_request, "a reference is too long");
 	if (ask->policy != pull_policy_always) {
-		if (client_ask(c, RPC_METHOD_image_show, "image", ask->reference, &shown, &why) ==
-			0)
-			return 0;
-		if (why.code != ERR_not_found || ask->policy == pull_policy_never) {
+		r = wanted_is_here(c, WANTED_image, ask->reference, may_pull, &why, err);
+		if (r != 0)
+			return r < 0 ? -1 : 0;
+		if (!may_pull) {
 			*err = why;
 			return -1;
 		}

@@ -6,30 +6,23 @@
 #include "banger-cli/import.h"
 #include "banger-cli/object.h"
 #include "banger-cli/params.h"
+#include "banger-cli/wanted.h"
 #include "common/json.h"
 #include "common/str.h"
 
 /* 1: it is here, or at least one is; 0: not, and *ret_why says so. */
-static int is_here(struct client *c, const char *kernel, struct err *ret_why, struct err *err)
+static int is_here(
+	struct client *c, const char *kernel, bool may_pull, struct err *ret_why, struct err *err)
 {
 	_cleanup_reply_ struct reply reply = REPLY_INIT;
-	struct err why = ERR_INIT;
 
-	if (!kernel) {
-		if (client_call(c, RPC_METHOD_kernel_list, NULL, &reply, err) < 0)
-			return -1;
-		if (object_array_size(object_array(reply.result, "kernels")) > 0)
-			return 1;
-		err_set(ret_why, ERR_not_found, "there is no kernel yet");
-		return 0;
-	}
-	if (client_ask(c, RPC_METHOD_kernel_show, "kernel", kernel, &reply, &why) == 0)
-		return 1;
-	if (why.code != ERR_not_found) {
-		*err = why;
+	if (kernel)
+		return wanted_is_here(c, WANTED_kernel, kernel, may_pull, ret_why, err);
+	if (client_call(c, RPC_METHOD_kernel_list, NULL, &reply, err) < 0)
 		return -1;
-	}
-	*ret_why = why;
+	if (object_array_size(object_array(reply.result, "kernels")) > 0)
+		return 1;
+	err_set(ret_why, ERR_not_found, "there is no kernel yet");
 	return 0;
 }
 
@@ -53,7 +46,7 @@ int pull_kernel_would(
 	_cleanup_reply_ struct reply reply = REPLY_INIT;
 	struct err missing = ERR_INIT;
 	struct json_object *entry;
-	int r = is_here(c, kernel, &missing, err);
+	int r = is_here(c, kernel, may_pull, &missing, err);
 
 	if (r < 0)
 		return -1;
@@ -84,7 +77,7 @@ int pull_kernel_for_vm(struct cli *cli, struct client *c, const char *kernel, bo
 	struct err missing = ERR_INIT;
 	struct params p;
 	const char *id;
-	int r = is_here(c, kernel, &missing, err);
+	int r = is_here(c, kernel, may_pull, &missing, err);
 
 	*ret = '\0';
 	if (r != 0)

@@ -64,6 +64,20 @@ def test_on_the_way(bench, pulls, command, kernel):
     assert len(pulls) == 1, "it is here now"
 
 
+def test_a_name_is_more_than_a_beginning(bench, pulls):
+    """What a catalog calls k is not what is here as k-other, unless nothing is to be pulled."""
+    bench.daemon.kernels.append(dict(KERNEL, id="111122223333", name="k-other"))
+    assert bench.run("vm", "create", "--image", "debian", "--kernel", "k", "--pull",
+                     "never").returncode == 0 and pulls == []
+    assert bench.run("vm", "create", "--image", "debian", "--kernel", "k-o").returncode == 0
+    assert pulls == []
+    assert bench.run("vm", "create", "--image", "debian", "--kernel", "k").returncode == 0
+    assert pulls == [{"kernel": "k"}]
+    bench.daemon.methods["image.catalog"] = lambda *_: {"images": [{"name": "deb"}], "problems": []}
+    asked = bench.run("vm", "create", "--image", "deb")
+    assert asked.returncode == 1 and "the image 'deb' of a catalog is not here" in asked.stderr.decode()
+
+
 def test_not_to_be_had(bench, pulls):
     for words, says in ((["--kernel", "other"], "no kernel 'other' here, and it cannot be pulled: no catalog"),
                         (["--kernel", "k", "--pull", "never"], "no kernel 'k'"),
