@@ -103,6 +103,19 @@ def test_two_users_at_once(world, slow):
     assert len(slow.ranges()) == 4
 
 
+def test_a_prune_meanwhile(world, slow):
+    """It leaves what is being fetched; the pull goes on."""
+    with pull(world) as process:
+        slow.wait()
+        freed = suite.banger("image", "cache", "prune", check=True).out
+        assert slow.part().exists() and freed.startswith("freed "), freed
+        slow.free.set()
+        ident, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert len(slow.ranges()) == 2 and slow.ranges()[1].startswith("bytes="), slow.ranges()
+    exact(world, ident.strip(), FILES)
+
+
 def test_the_first_of_two_gives_up(world, slow):
     """Of the same pull asked for twice, the second one takes over, from where the first was."""
     with pull(world) as first:

@@ -372,7 +372,7 @@ def test_bad_requests(origins, folder, cache):
 def test_no_leaks():
     """Over all rows; each secret was seen by those who may, so that this shows something."""
     assert len(CASES) >= 40
-    print(f"{len(CASES)} behaviours, {len(LEAKS)} leaks of credentials")
+    print(f"\n{len(CASES)} behaviours, {len(LEAKS)} leaks of credentials")
     assert WITNESSED == set(SECRETS) - {PASSWORD}
     assert not LEAKS
 

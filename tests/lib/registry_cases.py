@@ -4,6 +4,7 @@ a World (mock_registry.py) up; a hook in it answers a request in its own way, or
 registry's usual answer."""
 
 import json
+import threading
 import time
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -88,6 +89,21 @@ def index_by_platform(world):
 @case("128 layers, some of them the same")
 def many_layers(world):
     world.image(layers=[b"layer %d " % (number % 120) * 500 for number in range(128)])
+
+
+@case("four layers come at the same time: each waits for the other three")
+def layers_at_once(world):
+    world.image(layers=[b"layer %d " % number * 900 for number in range(4)])
+    together = threading.Barrier(4, timeout=20)
+    paths = {world.layer_path(number) for number in range(4)}
+
+    def meet(handler):
+        try:
+            together.wait()
+        except threading.BrokenBarrierError:
+            return handler.reply(404)
+        return False
+    always(world, lambda handler: handler.path in paths, meet)
 
 
 @case("a layer of no bytes")
