@@ -14,6 +14,7 @@
 #define FILE_MAX_BYTES (256u << 10)
 #define ENTRIES_MAX    256 /* short names, and hosts */
 #define SHORT_NAMES    "short-names"
+#define SECTION_CUT    49 /* libinih cuts a section's name to so many bytes, and does not say it */
 #define MIRRORS_MAX    (REGISTRIES_ENDPOINTS - 1)
 
 struct short_name {
@@ -159,6 +160,10 @@ static int set_host(struct registries *r, const char *section, const char *key, 
 	char name[REFERENCE_REGISTRY_MAX + 1];
 	struct host *h;
 
+	if (strlen(section) >= SECTION_CUT)
+		return err_set(err, ERR_bad_request,
+			"[%.48s…] is too long: a host has at most %d bytes here", section,
+			SECTION_CUT - 1);
 	if (!copy_lower(name, sizeof(name), section) || !reference_is_registry(name))
 		return err_set(
 			err, ERR_bad_request, "[%.100s] is no registry: host[:port]", section);

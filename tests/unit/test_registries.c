@@ -115,6 +115,9 @@ static void test_refused(void **state)
 		{ "[ghcr.io]\nmirror = x.y/a:b\n", "" },
 		{ "[ghcr.io]\nmirror =\n", "" },
 		{ "insecure = yes\n", "" },
+		/* libinih would cut it to another host's name. */
+		{ "[registry.a-host-with-a-name-that-is-quite-long.example.org]\ninsecure = yes\n",
+			"at most 48 bytes" },
 		{ "[ghcr.io]\nnonsense\n", "neither" },
 		{ "[ghcr.io]\nmirror=a.b\nmirror=a.b\nmirror=a.b\nmirror=a.b\nmirror=a.b\nmirror=a."
 		  "b\n"
