@@ -10,6 +10,7 @@
 
 #include "bangerd/call.h"
 #include "bangerd/vm_watch.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/settings.h"
@@ -69,7 +70,7 @@ int vm_dir_sync(struct vms *vms, int dir_fd, struct err *err)
 	if (!d || fsync(dir_fd) < 0 || fsync(vms->dir_fd) < 0)
 		return err_sys(err, ERR_operation_failed, errno,
 			"cannot write the directory of a VM to the disk");
-	return 0;
+	return FAILPOINT(files_synced, err);
 }
 
 int vm_dir_taken(struct vms *vms, const vm_id *id, uint64_t *ret_bytes, struct err *err)

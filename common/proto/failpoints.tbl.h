@@ -9,6 +9,7 @@
 
 /* ---- a VM's files, inside steps of its start ---- */
 POINT(bangerd, disk_removed, "the disk of the earlier image is gone, the new one is not there")
+POINT(bangerd, files_synced, "a VM's files are on the disk, its row does not say what it is")
 POINT(bangerd, work_formatted, "the work disk has its file system, not its name")
 POINT(bangerd, work_named, "it has, in memory")
 

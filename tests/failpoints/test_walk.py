@@ -5,6 +5,7 @@ import re
 import time
 
 import failpoints
+import firecracker
 import operations
 import pytest
 import repo
@@ -34,6 +35,32 @@ def test_helper_that_hangs_ends_itself(page, daemon):
     assert time.monotonic() - begin < 30
     daemon.restart()
     assert b"ended by signal 14: a request took too long" in (suite.DIR / "log").read_bytes()
+    assert [vm["name"] for vm in rpc.call("vm.list")["vms"]] == ["keeper"]
+
+
+@pytest.fixture
+def silent(daemon):
+    """The suite with guests that say nothing, and little patience."""
+    config = suite.DIR / "banger.conf"
+    before = config.read_text()
+    config.write_text(f"{before}\n[vmm]\nstart_timeout = 1\n")
+    firecracker.put(firecracker.path(), "engine=none vsock=silent")
+    daemon.restart()
+    yield
+    config.write_text(before)
+    firecracker.put(firecracker.path())
+    daemon.restart()
+
+
+def test_what_is_kept_is_on_the_disk(page, silent):
+    """A new VM with a silent guest is kept: first its files, then its row; or nothing of it is."""
+    page.arm()
+    error = operations.Client(operations.create).end()
+    assert "did not answer in time" in f"{error}" and "bangerd/files_synced" in page.passed()
+    assert operations.state() == "stopped"
+    operations.force_delete()
+    page.arm(("bangerd/files_synced", failpoints.ERROR))
+    assert operations.Client(operations.create).end() is not None and page.met()
     assert [vm["name"] for vm in rpc.call("vm.list")["vms"]] == ["keeper"]
 
 

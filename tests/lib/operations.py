@@ -147,13 +147,17 @@ def make_stopped():
 
 # ---- disks: made by a start ----
 
+def state():
+    return rpc.call("vm.show", {"vm": VM})["vm"]["state"]
+
+
 def folder():
     return Path(suite.settings()["state_dir"]) / "vms" / rpc.call("vm.show", {"vm": VM})["vm"]["id"]
 
 
 def started():
     """Whatever became of it, it starts; that may go on already."""
-    if rpc.call("vm.show", {"vm": VM})["vm"]["state"] != "running":
+    if state() != "running":
         rpc.call("vm.start", {"vm": VM})
     assert not (folder() / "work.new").exists()
 
