@@ -91,12 +91,15 @@ def cache(world, files):
 def image(world, files):
     """There is room for the layers, but not for what is in them."""
     slow = Slow(world)
+    blobs = STATE / "cache/0/blobs"
+    others = [blobs / layer["digest"].replace(":", "/") for n, layer in enumerate(world.layers) if n != 1]
     with pull(world) as process:
         slow.wait()
+        assert suite.wait_for(lambda: all(path.exists() for path in others))
         keep_free(12 << 20)
         slow.free.set()
         failed(process, "cannot write the image.*No space left")
-    pull_again(world, files)
+    assert pull_again(world, files) == [], "all of it is in the cache"
 
 
 def run(what, origin):

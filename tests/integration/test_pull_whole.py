@@ -53,19 +53,22 @@ def slow(world):
     made.free.set()
 
 
-@pytest.mark.parametrize("how", ["Ctrl-C", "the client is killed", "the daemon is killed"])
+@pytest.mark.parametrize("how", ["Ctrl-C", "Ctrl-C of a run", "the client is killed",
+                                 "the daemon is killed"])
 def test_ended_in_the_middle(world, slow, how):
-    with pull(world) as first:
+    words = ("vm", "run", "--rm", "--image") if "run" in how else ("image", "pull")
+    with pull(world, words=words) as first:
         slow.wait()
-        if how == "Ctrl-C":
+        if "Ctrl-C" in how:
             first.send_signal(signal.SIGINT)
         elif how == "the client is killed":
             first.kill()
         else:
             suite.kill("bangerd")
         _, said = first.communicate(timeout=30)
-    assert first.returncode == {"Ctrl-C": 130, "the client is killed": -9}.get(how, 1), said
-    if how == "Ctrl-C":
+    statuses = {"the client is killed": -9, "the daemon is killed": 1}
+    assert first.returncode == statuses.get(how, 130), said
+    if "Ctrl-C" in how:
         assert "kept for the next pull" in said
     if how == "the daemon is killed":
         suite.restart()

@@ -45,9 +45,9 @@ def reference(world):
     return f"{world.host()}/{NAME}:v1"
 
 
-def pull(world, uid=0):
-    """A pull at work."""
-    command = ["banger", "image", "pull", reference(world)]
+def pull(world, uid=0, words=("image", "pull")):
+    """A pull at work, or another command that ends with the reference."""
+    command = ["banger", *words, reference(world)]
     if uid:
         command = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *command]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
