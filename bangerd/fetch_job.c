@@ -52,3 +52,11 @@ int fetch_job_begin(struct call *call, struct ipc **ret, struct err *err)
 	}
 	return ipc_open(fd, &fetch_protocol, ret, err);
 }
+
+int fetch_job_failed(struct ipc *fetcher, struct err *err)
+{
+	if (err->code == ERR_unavailable && ipc_broken(fetcher))
+		err_set(err, ERR_operation_failed,
+			"the fetcher died at its work; the daemon's log may say why");
+	return -1;
+}

@@ -12,3 +12,7 @@ struct ipc;
 /* Have it started for the caller; when as many run as may, wait until one ends, or call->cancel_fd
  * is readable. The channel speaks `fetch`; the job ends with it. */
 int fetch_job_begin(struct call *call, struct ipc **ret, struct err *err);
+
+/* After a call that failed: when it did because the fetcher is gone, *err says so; what a fetcher
+ * itself said stays. Returns -1. */
+int fetch_job_failed(struct ipc *fetcher, struct err *err);

@@ -130,7 +130,7 @@ static int resolve(struct pull *p, struct err *err)
 			return -1;
 	if (ipc_call_long(p->fetcher, fetch_msg_resolve, &in, &out, on_note, NULL,
 		    p->call->cancel_fd, -1, err) < 0)
-		return -1;
+		return fetch_job_failed(p->fetcher, err);
 	p->digest = out.digest;
 	return 0;
 }

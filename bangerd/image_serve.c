@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "bangerd/call.h"
+#include "bangerd/fetch_job.h"
 #include "bangerd/images.h"
 #include "bangerd/wait.h"
 #include "common/fd.h"
@@ -95,9 +96,8 @@ static void *serve(void *ctx)
 		    -1, &s->why) == 0)
 		log_info("fetched %llu bytes, %llu were in the cache",
 			(unsigned long long)out.fetched, (unsigned long long)out.reused);
-	else if (s->why.code == ERR_unavailable)
-		err_set(&s->why, ERR_operation_failed,
-			"the fetcher died at its work; the daemon's log may say why");
+	else
+		(void)fetch_job_failed(s->fetcher, &s->why);
 	/* The worker sees that nobody serves it any more. */
 	fd_closep(&s->source);
 	return NULL;

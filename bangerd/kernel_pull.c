@@ -157,6 +157,8 @@ static int fetch(const struct pull *p, int *ret_fd, struct err *err)
 	if (r == 0)
 		r = ipc_call_long(fetcher, fetch_msg_file_fetch, &in, &out, on_notice, p->call,
 			p->call->cancel_fd, -1, err);
+	if (r < 0)
+		(void)fetch_job_failed(fetcher, err);
 	ipc_close(fetcher);
 	if (r < 0)
 		return -1;

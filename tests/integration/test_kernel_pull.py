@@ -260,6 +260,30 @@ def test_cut_off(world, catalog):
     assert [seen.range for seen in world.seen] == ["", "bytes=1000000-", "bytes=2000000-"]
 
 
+def test_a_fetcher_that_dies(world, catalog):
+    """Says so; the daemon lives, and what was fetched is kept."""
+    data = files_server.vmlinux(size=1_000_000)
+    catalog(entry(world, data=data))
+    killed = threading.Event()
+
+    def half(handler):
+        handler.cut(200, data[:500_000], len(data))
+        handler.wfile.flush()
+        return killed.wait(20)
+
+    world.misbehave = half
+    with rpc.Rpc() as client:
+        ident = client.request("kernel.pull", {"kernel": "k"})
+        assert suite.wait_for(lambda: suite.pids("banger-imaged-fetch") and world.seen)
+        suite.kill("banger-imaged-fetch")
+        with pytest.raises(rpc.RpcError) as caught:
+            client.response(ident)
+    killed.set()
+    assert "the fetcher died" in caught.value.message, caught.value
+    world.misbehave = lambda handler: False
+    assert rpc.call("kernel.pull", {"kernel": "k"})["pulled"] and suite.running()
+
+
 def test_a_cache_that_is_changed(world, catalog):
     """Who could write the cache could not have another kernel booted."""
     catalog(entry(world, data=GOOD))

@@ -9,6 +9,7 @@ import subprocess
 import threading
 from pathlib import Path
 
+import mock_registry
 import oci
 import pytest
 import registry
@@ -119,6 +120,18 @@ def test_what_cannot_be_had(plain, reference, code):
         rpc.call("image.pull", {"reference": reference.format(host=plain.host)})
     assert caught.value.code == code, caught.value
     assert suite.banger_json("image", "list") == []
+
+
+def test_a_registry_that_stops_answering():
+    """Once its manifest is here: what it says is told, not that somebody died of it."""
+    origin = mock_registry.Origin("registry", "127.0.0.1")
+    world = origin.world = mock_registry.World({"registry": origin})
+    world.hook = lambda handler: "/blobs/" in handler.path and handler.reply(503, Retry_After="999")
+    with pytest.raises(rpc.RpcError) as caught:
+        rpc.call("image.pull", {"reference": f"{origin.host}/{mock_registry.NAME}:v1"})
+    origin.shutdown()
+    origin.server_close()
+    assert caught.value.code == "unavailable" and "status 503" in caught.value.message, caught.value
 
 
 def test_the_same_twice_at_once(plain):
