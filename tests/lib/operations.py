@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import signal
 import threading
 from pathlib import Path
 
@@ -199,6 +200,14 @@ def again(before):
     return do
 
 
+def end_by_itself(client):
+    """Its VMM dies, and nobody asked for that, or is told what fails; done once nobody has the VM's
+    lock."""
+    os.kill(rpc.call("vm.show", {"vm": VM})["vm"]["pid"], signal.SIGKILL)
+    client.call("vm.await", {"vm": VM}, timeout=5)
+    quietly("vm.resume", vm=VM)
+
+
 def undo_set_image():
     """The mark that it is to be remade goes with the next start."""
     rpc.call("vm.set", {"vm": VM, "image": "base"})
@@ -211,12 +220,16 @@ JOB = ("bangerd/", "imaged/", "worker/")
 OPERATIONS = {operation.name: operation for operation in (
     Operation("create", create, own_network, force_delete,
               leave_and_delete),
+    Operation("create, not started", lambda client: create(client, no_start=True), own_network,
+              force_delete, leave_and_delete, only=("vm.make/", "bangerd/")),
     Operation("start", call("vm.start", vm=VM), make_stopped,
               lambda: rpc.call("vm.kill", {"vm": VM}), kill_and_leave),
     Operation("stop", call("vm.stop", vm=VM, timeout_s=5), make,
               lambda: rpc.call("vm.start", {"vm": VM}), lambda client: quietly("vm.kill", vm=VM)),
     Operation("kill", call("vm.kill", vm=VM), make,
               lambda: rpc.call("vm.start", {"vm": VM}), lambda client: None),
+    Operation("end", end_by_itself, make, lambda: rpc.call("vm.start", {"vm": VM}),
+              lambda client: None),
     Operation("delete", call("vm.delete", vm=VM, force=True), make, make,
               lambda client: None),
     Operation("set", call("vm.set", vm=VM, nat=True), make,
@@ -224,6 +237,8 @@ OPERATIONS = {operation.name: operation for operation in (
     Operation("import", import_image, nothing,
               lambda: rpc.call("image.delete", {"image": IMAGE}), lambda client: client.leave(),
               job=True),
+    Operation("promote", call("image.promote", image="base", name=IMAGE), nothing,
+              lambda: rpc.call("image.delete", {"image": IMAGE}), lambda client: None),
     Operation("import kernel", import_kernel, nothing,
               lambda: rpc.call("kernel.delete", {"kernel": KERNEL}),
               lambda client: client.leave(), job=True),

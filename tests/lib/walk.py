@@ -112,7 +112,7 @@ class Walk:
         state, mark = "", ""
         try:
             lives = self.let_fail(place, fault, trigger)
-            state = self.settled(1.5) if lives else ""
+            state = self.settled(0.5) if lives else ""
             if state not in ("before", "after"):
                 mark = "*" if lives else ""
                 self.daemon.restart()
@@ -174,7 +174,7 @@ class Walk:
         operations.Client(self.operation.ask).end()
         found = [place for place in self.page.passed()
                  if is_undo(place) and self.operation.wants(place)]
-        if self.settled(1.5) != "before" or self.operation.proves:
+        if self.settled(0.5) != "before" or self.operation.proves:
             self.go_back("the last step's failure")
         return last, found
 
