@@ -17,7 +17,7 @@ from failpoints import CRASH, ERROR, HANG
 # Of a place in a process, what can happen there. Besides: that another process ends meanwhile.
 OWN = ("error", "crash", "hang")
 FAULTS = {"error": ERROR, "crash": CRASH, "hang": HANG}
-COLUMNS = ("error", "crash", "hang", "bangerd", "netd", "launch", "imaged")
+COLUMNS = ("error", "crash", "hang", "bangerd", "netd", "imaged")
 # A place of launch or netd that two operations pass in the same way is walked in all ways in one.
 WALKED = set()
 TALLY = Counter()  # (operation, fault, "points" or "converged") → how many
