@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "common/str.h"
 
 #define PROGRESS_MS  100
+#define ASKER_MS     100 /* between two looks whether somebody still waits */
 #define THREAD_STACK (512U << 10)
 #define CACHE_SPARE  (64ULL << 20) /* what a pull leaves of the cache's file system */
 
@@ -283,7 +285,26 @@ static int failed(const struct queue *q, struct err *err)
 	return -1;
 }
 
-int queue_wait(struct queue *q, const digest *d, int *ret_fd, uint64_t *ret_size, struct err *err)
+/* Under the lock, for a moment: that it waits on a condition and on a socket at once, no thread can
+ * say. */
+static bool wait_changed(struct queue *q, int asker_fd)
+{
+	struct pollfd p = { .fd = asker_fd };
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += ASKER_MS * 1000000L;
+	if (t.tv_nsec >= 1000000000L) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000L;
+	}
+	if (pthread_cond_clockwait(&q->changed, &q->lock, CLOCK_MONOTONIC, &t) == 0)
+		return true;
+	return poll(&p, 1, 0) <= 0;
+}
+
+int queue_wait(struct queue *q, const digest *d, int asker_fd, int *ret_fd, uint64_t *ret_size,
+	struct err *err)
 {
 	const struct item *item = NULL;
 	int r = 0, fd;
@@ -295,7 +316,8 @@ int queue_wait(struct queue *q, const digest *d, int *ret_fd, uint64_t *ret_size
 		return err_set(err, ERR_not_found, "the image has no blob %s", d->s);
 	pthread_mutex_lock(&q->lock);
 	while (item->state == ITEM_WAITING && q->err.code == ERR_none)
-		pthread_cond_wait(&q->changed, &q->lock);
+		if (!wait_changed(q, asker_fd))
+			break;
 	if (item->state != ITEM_WHOLE)
 		r = failed(q, err);
 	pthread_mutex_unlock(&q->lock);

@@ -10,8 +10,10 @@ struct queue;
 int queue_start(struct fetch_job *j, const struct manifest *m, struct queue **ret, struct err *err);
 
 /* A blob, read-only, as soon as it is whole; the fd becomes the caller's. not_found when it is none
- * of these; the error with which it, or the one before it, failed. */
-int queue_wait(struct queue *q, const digest *d, int *ret_fd, uint64_t *ret_size, struct err *err);
+ * of these; cancelled when who asked hangs up (asker_fd, a socket); else the error with which it,
+ * or the one before it, failed. */
+int queue_wait(struct queue *q, const digest *d, int asker_fd, int *ret_fd, uint64_t *ret_size,
+	struct err *err);
 
 struct queue_end {
 	uint64_t fetched, reused; /* bytes */

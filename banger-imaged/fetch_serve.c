@@ -18,6 +18,7 @@
 struct served {
 	const struct fetch_job *j;
 	struct queue *queue;
+	int asker_fd;
 	struct document manifest;
 };
 
@@ -99,7 +100,7 @@ int on_file_open(struct served *s, struct source_file_open_in *in, struct source
 		return err_set(err, ERR_not_found, "the image has no file '%s'", in->path.s);
 	if (strcmp(d.s, s->manifest.digest.s) == 0)
 		return text_file(s->manifest.text, s->manifest.n, &out->file, &out->size, err);
-	return queue_wait(s->queue, &d, &out->file, &out->size, err);
+	return queue_wait(s->queue, &d, s->asker_fd, &out->file, &out->size, err);
 }
 
 /* Until the other end closes. */
@@ -110,6 +111,7 @@ static int answer(struct served *s, int *source, struct err *err)
 
 	if (ipc_open(TAKE_FD(*source), &source_protocol, &ch, err) < 0)
 		return -1;
+	s->asker_fd = ipc_fd(ch);
 	do
 		r = ipc_serve(ch, source_handlers, s, NULL, err);
 	while (r > 0);

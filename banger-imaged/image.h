@@ -12,7 +12,7 @@
 #include "common/types.h"
 
 struct image_layer {
-	struct blob blob;
+	struct blob blob; /* fd -1: to be opened when it is its turn */
 	enum compression compression;
 	bool has_digest;
 	digest digest;
@@ -35,6 +35,9 @@ int image_open_oci(struct store *s, const char *reference, const struct image_li
 /* What `docker save` writes: manifest.json, a configuration and layers by their names. */
 int image_open_docker(struct store *s, const char *reference, const struct image_limits *limits,
 	struct image *ret, struct err *err);
+
+/* Open a layer of image_open_oci()'s that is not. `cancel_fd` as of store_find(). */
+int image_layer_open(struct store *s, struct image_layer *l, int cancel_fd, struct err *err);
 
 void image_finish(struct image *i);
 

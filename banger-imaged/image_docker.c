@@ -109,7 +109,7 @@ static int take_layer(struct store *s, const char *path, struct image_layer *l, 
 	uint8_t head[6];
 	ssize_t n;
 
-	if (store_find(s, path, &l->blob, err) < 0)
+	if (store_find(s, path, -1, &l->blob, err) < 0)
 		return err_wrap(err, "a layer of the image");
 	n = fd_pread_full(
 		l->blob.fd, head, l->blob.size < 6 ? (size_t)l->blob.size : 6, l->blob.at);

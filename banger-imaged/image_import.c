@@ -83,6 +83,17 @@ static int open_image(struct import *i, const char *reference, struct err *err)
 		       : image_open_oci(i->store, reference, i->limits, &i->image, err);
 }
 
+static int open_layer(void *ctx, struct pipeline_item *item, int cancel_fd, struct err *err)
+{
+	struct import *i = ctx;
+	struct image_layer *l = &i->image.layers[item - i->items];
+
+	if (image_layer_open(i->store, l, cancel_fd, err) < 0)
+		return -1;
+	input_range(&item->input, l->blob.fd, l->blob.at, l->blob.size);
+	return 0;
+}
+
 /* Where an archive says nothing of a layer but its diff_id, that is checked in any case. */
 static int plan_image(struct import *i, bool verify_diff_ids, struct err *err)
 {
@@ -94,7 +105,12 @@ static int plan_image(struct import *i, bool verify_diff_ids, struct err *err)
 		const struct image_layer *l = &i->image.layers[k];
 		struct pipeline_item *item = &i->items[k];
 
-		input_range(&item->input, l->blob.fd, l->blob.at, l->blob.size);
+		if (l->blob.fd < 0) {
+			item->open = open_layer;
+			item->ctx = i;
+		} else {
+			input_range(&item->input, l->blob.fd, l->blob.at, l->blob.size);
+		}
 		item->compression = l->compression;
 		item->name = l->name;
 		item->stored = l->has_digest ? &l->digest : NULL;

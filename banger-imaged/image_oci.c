@@ -73,6 +73,20 @@ static int find_manifest(struct store *s, const char *reference, const struct im
 	return 0;
 }
 
+int image_layer_open(struct store *s, struct image_layer *l, int cancel_fd, struct err *err)
+{
+	const uint64_t size = l->blob.size;
+	char path[BLOB_PATH_MAX];
+
+	if (store_find(s, store_blob_path(&l->digest, path), cancel_fd, &l->blob, err) < 0)
+		return err_wrap(err, "a layer of the image");
+	if (l->blob.size != size)
+		return err_set(err, ERR_bad_input,
+			"%s: its size is %llu bytes, not %llu as the image says", l->name,
+			(unsigned long long)l->blob.size, (unsigned long long)size);
+	return 0;
+}
+
 static int take_layers(struct store *s, const struct manifest *m, struct image *i, struct err *err)
 {
 	i->layers = calloc(m->n_layers + 1ULL, sizeof(*i->layers));
@@ -82,19 +96,14 @@ static int take_layers(struct store *s, const struct manifest *m, struct image *
 	for (uint32_t k = 0; k < m->n_layers; k++) {
 		const struct descriptor *d = &m->layers[k];
 		struct image_layer *l = &i->layers[k];
-		char path[BLOB_PATH_MAX];
 
-		if (store_find(s, store_blob_path(&d->digest, path), &l->blob, err) < 0)
-			return err_wrap(err, "a layer of the image");
-		if (l->blob.size != d->size)
-			return err_set(err, ERR_bad_input,
-				"layer %s: its size is %llu bytes, not %llu as the image says",
-				d->digest.s, (unsigned long long)l->blob.size,
-				(unsigned long long)d->size);
+		l->blob = (struct blob){ .fd = -1, .size = d->size };
 		l->compression = d->compression;
 		l->has_digest = true;
 		l->digest = d->digest;
 		(void)str_format(l->name, sizeof(l->name), "layer %s", d->digest.s);
+		if (!store_waits(s) && image_layer_open(s, l, -1, err) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -110,7 +110,11 @@ static void *verify_main(void *ctx)
 	if (!buf)
 		err_sys(&err, ERR_operation_failed, ENOMEM, "cannot verify the image");
 	for (uint32_t i = 0; buf && i < p->n_items && !stopped(p); i++) {
-		if (p->items[i].stored && verify_item(p, &p->items[i], buf, &err) < 0)
+		struct pipeline_item *item = &p->items[i];
+
+		if (item->open && item->open(item->ctx, item, p->stop_fd, &err) < 0)
+			break;
+		if (item->stored && verify_item(p, item, buf, &err) < 0)
 			break;
 		pthread_mutex_lock(&p->lock);
 		p->verified++;

@@ -3,7 +3,8 @@
 /*
  * Layers as one flow through a small ring of buffers, a thread a stage:
  *
- *	verify: the digest of each layer as it is stored, before a byte of it is decompressed
+ *	verify: wait for each layer, and its digest as it is stored, before a byte of it is
+ *		decompressed
  *	decode: decompress into the ring, layer after layer
  *	check:  the digest of what came out (diff_id), where one is known
  *	and the caller's thread, which reads the same buffers as a stream.
@@ -22,6 +23,10 @@
 
 struct pipeline_item {
 	struct input input; /* a range; or a pipe, which is not verified first */
+	/* Fills in `input`, when it is this one's turn; NULL: it is there. Called in a thread of
+	 * the pipeline's; it ends with cancelled when cancel_fd becomes readable. */
+	int (*open)(void *ctx, struct pipeline_item *item, int cancel_fd, struct err *err);
+	void *ctx;
 	enum compression compression;
 	const char *name;     /* for messages */
 	const digest *stored; /* of the input; NULL: not known */

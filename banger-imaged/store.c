@@ -68,7 +68,8 @@ void store_close(struct store *s)
 }
 
 /* What the CLI sent is checked as if an attacker had: it must be readable, and a plain file. */
-static int find_in_directory(struct store *s, const char *path, struct blob *ret, struct err *err)
+static int find_in_directory(
+	struct store *s, const char *path, int cancel_fd, struct blob *ret, struct err *err)
 {
 	struct source_file_open_in in = { 0 };
 	struct source_file_open_out out = { 0 };
@@ -78,7 +79,8 @@ static int find_in_directory(struct store *s, const char *path, struct blob *ret
 
 	if (s->n_fds == OPEN_MAX_FILES || !str_copy(in.path.s, sizeof(in.path.s), path))
 		return err_set(err, ERR_bad_input, "the image has too many files");
-	if (source_file_open(s->ch, &in, &out, err) < 0)
+	if (ipc_call_long(s->ch, source_msg_file_open, &in, &out, NULL, NULL, cancel_fd, -1, err) <
+		0)
 		return err_wrap(err, "'%s'", path);
 	fd = out.file;
 	flags = fcntl(fd, F_GETFL);
@@ -91,12 +93,17 @@ static int find_in_directory(struct store *s, const char *path, struct blob *ret
 	return 0;
 }
 
-int store_find(struct store *s, const char *path, struct blob *ret, struct err *err)
+bool store_waits(const struct store *s)
+{
+	return s->ch != NULL;
+}
+
+int store_find(struct store *s, const char *path, int cancel_fd, struct blob *ret, struct err *err)
 {
 	const struct archive_file *f;
 
 	if (s->ch)
-		return find_in_directory(s, path, ret, err);
+		return find_in_directory(s, path, cancel_fd, ret, err);
 	f = archive_index_find(&s->index, path);
 	if (!f)
 		return err_set(err, ERR_not_found, "'%s' is not in the archive", path);
@@ -147,7 +154,7 @@ int store_load(struct store *s, const char *path, const digest *want, uint64_t s
 	struct blob b = { 0 };
 	ssize_t n;
 
-	if (store_find(s, path, &b, err) < 0)
+	if (store_find(s, path, -1, &b, err) < 0)
 		return -1;
 	if (size != STORE_ANY_SIZE && b.size != size)
 		return err_set(err, ERR_bad_input,

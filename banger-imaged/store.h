@@ -30,9 +30,14 @@ static inline void store_closep(struct store **s)
 	store_close(*s);
 }
 
+/* Whether a file may have to be waited for, until a fetcher has it: such are opened when it is
+ * their turn. */
+bool store_waits(const struct store *s);
+
 /* A regular file by its path; not_found when there is none, bad_input when it is something else or
- * stands there twice. */
-int store_find(struct store *s, const char *path, struct blob *ret, struct err *err);
+ * stands there twice, cancelled when cancel_fd (-1: none) becomes readable first, after which
+ * nothing more can be found. */
+int store_find(struct store *s, const char *path, int cancel_fd, struct blob *ret, struct err *err);
 
 /* "blobs/sha256/…" of a digest into buf; returns it. */
 #define BLOB_PATH_MAX 160

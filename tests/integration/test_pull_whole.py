@@ -5,6 +5,7 @@ cache, and the next pull goes on from those."""
 
 import os
 import signal
+import time
 
 import oci
 import pytest
@@ -147,6 +148,45 @@ def test_the_second_of_two_gives_up(world, slow):
     exact(world, ident.strip(), FILES)
 
 
+# ---- who is to blame, of two that end each other ----
+
+def refused(world, *options):
+    done = suite.banger("image", "pull", reference(world), *options)
+    assert done.status == 1 and suite.banger_json("image", "list") == [], done
+    return done.err
+
+
+def test_a_layer_that_is_not_there(world):
+    """The worker that waits for it is told that it was cancelled; the user is told why."""
+    missing = world.layers[2]["digest"]
+    del world.blobs[missing]
+    why = refused(world)
+    assert f"{world.host()} has no blobs/{missing}" in why and "cancelled" not in why, why
+
+
+def test_a_layer_that_is_another(world):
+    changed = world.layers[1]["digest"]
+    world.blobs[changed] = bytes(len(world.blobs[changed]))
+    why = refused(world)
+    assert changed in why and "digest" in why and "cancelled" not in why, why
+
+
+def test_a_layer_that_is_none(world):
+    """It is what its digest says, and no gzip: that is found out, and ends the fetcher, while another
+    layer does not come, for which the fetcher alone would wait for 30 s."""
+    layout = oci.Layout()
+
+    def change(manifest):
+        manifest["layers"][0] = layout.blob(b"no gzip", f"{oci.LAYER}+gzip")
+    layout.image([oci.tar([oci.entry(*file)]) for file in FILES.items()], change=change)
+    world.take(layout)
+    slow, begin = Slow(world), time.monotonic()
+    why = refused(world)
+    assert time.monotonic() - begin < 20
+    slow.free.set()
+    assert world.layers[0]["digest"] in why and "gzip" in why and "cancelled" not in why, why
+
+
 # ---- platforms ----
 
 def image_for(layout, architecture, variant=None, said=None):
@@ -155,12 +195,6 @@ def image_for(layout, architecture, variant=None, said=None):
     layout.image([oci.tar([oci.entry("which", f"{architecture} {variant}".encode())])],
                  platform=platform | ({"variant": variant} if variant else {}),
                  config_change=lambda c: c.update(architecture=said or architecture))
-
-
-def refused(world, *options):
-    done = suite.banger("image", "pull", reference(world), *options)
-    assert done.status == 1 and suite.banger_json("image", "list") == [], done
-    return done.err
 
 
 def test_no_image_for_this_host(world):

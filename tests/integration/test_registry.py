@@ -110,6 +110,7 @@ class Pull:
         self.took = time.monotonic() - begin
         self.error = re.sub(r"^pid \d+\n", "", done.stderr).strip()
         self.answer = json.loads(done.stdout) if done.returncode == 0 else None
+        print(f"{' '.join(map(str, command[1:]))}: {self.answer or self.error}")
         assert done.returncode in (0, 1), (done.returncode, done.stderr)
         assert "ended with status" not in self.error, self.error
 
@@ -146,6 +147,7 @@ def reference_of(world, name=NAME):
 
 def exact(world, answer, target):
     """What was served is the image, and nothing else."""
+    assert answer, "there was no answer"
     served = layout_of(target)
     manifest = served.pop("blobs:" + answer["digest"])
     assert oci.digest(manifest, answer["digest"].split(":")[0]) == answer["digest"]
