@@ -16,7 +16,8 @@
 #include "common/fd.h"
 #include "common/str.h"
 
-#define PREFIX "banger-"
+#define PREFIX	    "banger-"
+#define BASE_PREFIX PREFIX "base-"
 
 #define CHUNK_SECTORS (COW_CHUNK / DM_SECTOR)
 
@@ -51,7 +52,7 @@ static struct name base_name(const struct stat *image)
 {
 	struct name n;
 
-	str_format(n.s, sizeof(n.s), PREFIX "base-%u-%u-%llu", major(image->st_dev),
+	str_format(n.s, sizeof(n.s), BASE_PREFIX "%u-%u-%llu", major(image->st_dev),
 		minor(image->st_dev), (unsigned long long)image->st_ino);
 	return n;
 }
@@ -237,6 +238,24 @@ int dm_disk_usage(const struct dm *dm, const vm_id *vm, uint64_t *ret_used, uint
 	*ret_used = used * DM_SECTOR;
 	*ret_total = total * DM_SECTOR;
 	return 0;
+}
+
+struct tidying {
+	const struct dm *dm;
+};
+
+static int tidy(void *ctx, const char *name, struct err *err)
+{
+	const struct tidying *t = ctx;
+
+	return str_starts(name, BASE_PREFIX) ? dm_remove(t->dm, name, err) : 0;
+}
+
+int dm_disk_tidy(const struct dm *dm, struct err *err)
+{
+	struct tidying t = { .dm = dm };
+
+	return dm_each(dm, tidy, &t, err);
 }
 
 struct search {

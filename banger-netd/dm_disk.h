@@ -27,5 +27,9 @@ int dm_disk_detach(const struct dm *dm, const vm_id *vm, struct err *err);
 int dm_disk_usage(const struct dm *dm, const vm_id *vm, uint64_t *ret_used, uint64_t *ret_total,
 	struct err *err);
 
+/* Let all bases go with their last disk, or at once: what a crash between making one and marking it
+ * left. While nothing is being attached. */
+int dm_disk_tidy(const struct dm *dm, struct err *err);
+
 /* The first VM behind `after` in id order that has a disk: 1, or 0. */
 int dm_disk_next(const struct dm *dm, const vm_id *after, vm_id *ret, struct err *err);

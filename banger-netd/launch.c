@@ -399,6 +399,8 @@ int on_dm_next(struct launch *l, struct launch_dm_next_in *in, struct launch_dm_
 	out->vm = in->after;
 	if (need_dm(l, &none) < 0) /* no device-mapper, no disks */
 		return 0;
+	if (dm_disk_tidy(&l->dm, err) < 0)
+		return -1;
 	r = dm_disk_next(&l->dm, &in->after, &out->vm, err);
 	out->found = r > 0;
 	return r < 0 ? -1 : 0;

@@ -83,6 +83,7 @@ int netd_disk_sweep(struct netd *n, unsigned *ret, struct err *err)
 {
 	struct launch_dm_next_in in;
 	struct launch_dm_next_out next;
+	const struct ledger_row *row;
 
 	if (!vm_id_parse("000000000000", &in.after))
 		return err_set(err, ERR_operation_failed, "the first id is none");
@@ -92,9 +93,12 @@ int netd_disk_sweep(struct netd *n, unsigned *ret, struct err *err)
 		if (!next.found)
 			return 0;
 		in.after = next.vm;
-		if (ledger_find(n->ledger, next.vm))
+		row = ledger_find(n->ledger, next.vm);
+		if (row && row->disk)
 			continue;
-		log_notice("discarding the disk of VM %s, which is no more", next.vm.s);
+		/* A row without it: a crash came between, and nobody could take it away later. */
+		log_notice("discarding the disk of VM %s, which %s", next.vm.s,
+			row ? "never was told of it" : "is no more");
 		if (netd_disk_down(n, next.vm, err) < 0)
 			return -1;
 		(*ret)++;
