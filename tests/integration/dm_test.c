@@ -274,6 +274,32 @@ static void half_made_is_made_anew(void **state)
 	none_left();
 }
 
+/* What a crash leaves between making a base and marking it; one in use, and another suite's, stay.
+ */
+static void unmarked_base_goes(void **state)
+{
+	struct dm other = { .control = dm.control, .suite = SUITE + 1 };
+	struct dm_table table = { .n = 1,
+		.target = { { .start = 0, .length = 8, .type = "zero" } } };
+	struct dm_info info;
+	struct err err = ERR_INIT;
+	dev_t dev;
+	int a = must_attach(1, true);
+
+	assert_int_equal(dm_create(&dm, "banger-base-1-2-3", &table, true, &dev, &err), 0);
+	assert_int_equal(dm_create(&other, "banger-base-1-2-4", &table, true, &dev, &err), 0);
+	assert_int_equal(devices(), 3);
+	assert_int_equal(dm_disk_tidy(&dm, &err), 0);
+	assert_int_equal(dm_find(&dm, "banger-base-1-2-3", &info, &err), 0);
+	assert_int_equal(devices(), 2);
+	put(a, 0, 't');
+	close(a);
+	detach(1);
+	none_left();
+	assert_int_equal(dm_find(&other, "banger-base-1-2-4", &info, &err), 1);
+	assert_int_equal(dm_remove(&other, "banger-base-1-2-4", &err), 0);
+}
+
 /* What the kernel would take for new, or would take its word for, is not given to it. */
 static void broken_differences_are_refused(void **state)
 {
@@ -474,6 +500,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(many_on_one_base),
 		cmocka_unit_test(foreign_is_left_alone),
 		cmocka_unit_test(half_made_is_made_anew),
+		cmocka_unit_test(unmarked_base_goes),
 		cmocka_unit_test(broken_differences_are_refused),
 		cmocka_unit_test(changed_image_is_refused),
 		cmocka_unit_test(cut_image_is_no_ones_else),
