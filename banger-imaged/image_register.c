@@ -1,56 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "banger-imaged/image_register.h"
 
-#include <endian.h>
 #include <errno.h>
+#include <ext2fs/ext2fs.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "banger-imaged/hash.h"
 #include "common/fd.h"
 #include "common/str.h"
 
-/* The superblock, as the kernel's Documentation/filesystems/ext4/super.rst has it. */
-#define SUPER_AT    1024
-#define SUPER_SIZE  1024
-#define BLOCKS_LO   0x4
-#define BLOCK_SHIFT 0x18
-#define MAGIC	    0x38
-#define INCOMPAT    0x60
-#define BLOCKS_HI   0x150
-#define MAGIC_VALUE 0xef53
-#define INCOMPAT_64 0x80
-#define SHIFT_MAX   6 /* 64 KiB */
-#define READ_BYTES  (1U << 20)
-
-static uint32_t le32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le32toh(v);
-}
+#define READ_BYTES (1U << 20)
 
 /* Whether it is one, as far as a boot gets that has to find it; the guest's kernel sees the rest.
  */
 static int check_super(int fd, uint64_t size, struct err *err)
 {
-	uint8_t s[SUPER_SIZE];
-	uint64_t blocks, needs;
-	ssize_t n = fd_pread_full(fd, s, sizeof(s), SUPER_AT);
+	struct ext2_super_block s; /* in the byte order of every host there is a kernel for here */
+	uint64_t needs;
+	ssize_t n = fd_pread_full(fd, &s, sizeof(s), SUPERBLOCK_OFFSET);
 
 	if (n < 0)
 		return err_sys(err, ERR_bad_input, errno, "cannot read the file");
-	if (n != sizeof(s) || (le32(s + MAGIC) & 0xffff) != MAGIC_VALUE ||
-		le32(s + BLOCK_SHIFT) > SHIFT_MAX)
+	if (n != sizeof(s) || s.s_magic != EXT2_SUPER_MAGIC ||
+		s.s_log_block_size > EXT2_MAX_BLOCK_LOG_SIZE - EXT2_MIN_BLOCK_LOG_SIZE)
 		return err_set(err, ERR_bad_input,
 			"the file is no ext4 file system: of anything else, banger image import "
 			"makes an image");
-	blocks = le32(s + BLOCKS_LO);
-	if (le32(s + INCOMPAT) & INCOMPAT_64)
-		blocks |= (uint64_t)le32(s + BLOCKS_HI) << 32;
-	if (ckd_mul(&needs, blocks, UINT64_C(1024) << le32(s + BLOCK_SHIFT)) || needs > size)
+	if (ckd_mul(&needs, (uint64_t)ext2fs_blocks_count(&s),
+		    (uint64_t)EXT2_MIN_BLOCK_SIZE << s.s_log_block_size) ||
+		needs > size)
 		return err_set(err, ERR_bad_input,
 			"the file has %llu bytes, and its file system more: it is not whole",
 			(unsigned long long)size);
@@ -97,6 +76,7 @@ int image_register(const struct job_image_register_in *in, struct job_image_regi
 	if (r == 0)
 		r = hash_digest(&h, &out->id, err);
 	hash_finish(&h);
-	out->size = (uint64_t)st.st_size;
+	if (r == 0)
+		out->size = (uint64_t)st.st_size;
 	return r;
 }
