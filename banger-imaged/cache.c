@@ -16,9 +16,8 @@
 #include "common/str.h"
 
 #define PATH_BYTES 160 /* parts/sha512- and 128 digits */
-#define READ_BYTES (256u << 10)
-#define TURN_MS	   20 /* between two tries for a lock */
-#define TRIES	   16 /* against others who remove what was just made */
+#define TURN_MS	   20  /* between two tries for a lock */
+#define TRIES	   16  /* against others who remove what was just made */
 
 struct cache_writer {
 	struct cache *cache;
@@ -112,28 +111,6 @@ bool cache_is_at(const struct cache *c, const char *path, int fd)
 
 /* ---- reading ---- */
 
-/* Add bytes [0, n) of fd to a hash. */
-static int hash_file(struct hash *h, int fd, uint64_t n, const char *name, struct err *err)
-{
-	_cleanup_free_ char *buf = malloc(READ_BYTES);
-
-	if (!buf)
-		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot read a blob");
-	for (uint64_t at = 0; at < n;) {
-		size_t want = n - at < READ_BYTES ? (size_t)(n - at) : READ_BYTES;
-		ssize_t got = fd_pread_full(fd, buf, want, at);
-
-		if (got < 0)
-			return cache_failed(err, errno, "read", name);
-		if ((size_t)got != want)
-			return err_set(err, ERR_bad_input, "blob cache: %s became shorter", name);
-		if (hash_update(h, buf, want, err) < 0)
-			return -1;
-		at += want;
-	}
-	return 0;
-}
-
 /* 1 when the file is what its digest says, 0 when not. */
 static int is_good(int fd, const digest *d, uint64_t size, struct err *err)
 {
@@ -149,14 +126,14 @@ static int is_good(int fd, const digest *d, uint64_t size, struct err *err)
 		return 0;
 	if (hash_init(&h, d, err) < 0)
 		return -1;
-	r = hash_file(&h, fd, (uint64_t)st.st_size, d->s, &why);
+	r = hash_file(&h, fd, (uint64_t)st.st_size, d->s, NULL, NULL, &why);
 	if (r == 0)
 		r = hash_digest(&h, &got, &why);
 	hash_finish(&h);
 	if (r == 0)
 		return strcmp(got.s, d->s) == 0;
 	/* What the disk cannot read any more is fetched anew. */
-	if (why.code == ERR_bad_input || why.sys == EIO)
+	if (why.code == ERR_bad_input)
 		return 0;
 	*err = why;
 	return -1;
@@ -221,7 +198,7 @@ static int take_up(struct cache_writer *w, struct err *err)
 		return -1;
 	if ((uint64_t)st.st_size > w->size)
 		return cache_restart(w, err);
-	if (hash_file(&w->hash, w->fd, (uint64_t)st.st_size, w->part, &why) < 0)
+	if (hash_file(&w->hash, w->fd, (uint64_t)st.st_size, w->part, NULL, NULL, &why) < 0)
 		return cache_restart(w, err);
 	w->at = (uint64_t)st.st_size;
 	return 0;

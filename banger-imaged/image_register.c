@@ -3,14 +3,11 @@
 
 #include <errno.h>
 #include <ext2fs/ext2fs.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "banger-imaged/hash.h"
 #include "common/fd.h"
 #include "common/str.h"
-
-#define READ_BYTES (1U << 20)
 
 /* Whether it is one, as far as a boot gets that has to find it; the guest's kernel sees the rest.
  */
@@ -36,26 +33,16 @@ static int check_super(int fd, uint64_t size, struct err *err)
 	return 0;
 }
 
-static int hash_file(
-	int fd, uint64_t size, struct hash *h, const struct progress *p, struct err *err)
+struct reading {
+	const struct progress *progress;
+	uint64_t size;
+};
+
+static int on_piece(void *ctx, const void *p, size_t n, uint64_t at, struct err *err)
 {
-	_cleanup_free_ uint8_t *buf = malloc(READ_BYTES);
+	const struct reading *r = ctx;
 
-	if (!buf)
-		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot read the file");
-	for (uint64_t at = 0; at < size;) {
-		size_t want = size - at < READ_BYTES ? (size_t)(size - at) : READ_BYTES;
-		ssize_t n = fd_pread_full(fd, buf, want, at);
-
-		if (n < 0)
-			return err_sys(err, ERR_bad_input, errno, "cannot read the file");
-		if ((size_t)n != want)
-			return err_set(err, ERR_bad_input, "the file became shorter");
-		if (hash_update(h, buf, want, err) < 0)
-			return -1;
-		at += want;
-		progress_tell(p, job_stage_read, at, size);
-	}
+	progress_tell(r->progress, job_stage_read, at + n, r->size);
 	return 0;
 }
 
@@ -63,6 +50,7 @@ int image_register(const struct job_image_register_in *in, struct job_image_regi
 	const struct progress *p, struct err *err)
 {
 	struct hash h = { 0 };
+	struct reading reading = { .progress = p };
 	struct stat st;
 	int r;
 
@@ -70,13 +58,14 @@ int image_register(const struct job_image_register_in *in, struct job_image_regi
 		return err_sys(err, ERR_operation_failed, errno, "cannot look at the file");
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_bad_input, "this is no regular file");
-	if (check_super(in->source, (uint64_t)st.st_size, err) < 0 || hash_init(&h, NULL, err) < 0)
+	reading.size = (uint64_t)st.st_size;
+	if (check_super(in->source, reading.size, err) < 0 || hash_init(&h, NULL, err) < 0)
 		return -1;
-	r = hash_file(in->source, (uint64_t)st.st_size, &h, p, err);
+	r = hash_file(&h, in->source, reading.size, "the file", on_piece, &reading, err);
 	if (r == 0)
 		r = hash_digest(&h, &out->id, err);
 	hash_finish(&h);
 	if (r == 0)
-		out->size = (uint64_t)st.st_size;
+		out->size = reading.size;
 	return r;
 }

@@ -55,29 +55,20 @@ static int check_target(int fd, struct err *err)
 
 /* ---- one that must be of a digest ---- */
 
-/* `from` to `to`, and what that has the digest. */
-static int copy_hashed(
-	int from, int to, uint64_t size, struct hash *h, const struct progress *p, struct err *err)
+struct spooling {
+	int to;
+	uint64_t size;
+	const struct progress *progress;
+};
+
+static int on_piece(void *ctx, const void *p, size_t n, uint64_t at, struct err *err)
 {
-	_cleanup_free_ uint8_t *buf = malloc(BLOCK);
+	const struct spooling *s = ctx;
 
-	if (!buf)
-		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot copy the kernel");
-	for (uint64_t at = 0; at < size;) {
-		uint64_t left = size - at;
-		ssize_t n = fd_pread_full(from, buf, left < BLOCK ? left : BLOCK, at);
-
-		if (n <= 0)
-			return err_sys(
-				err, ERR_bad_input, n < 0 ? errno : EIO, "cannot read the kernel");
-		if (fd_pwrite_full(to, buf, (size_t)n, at) < 0)
-			return err_sys(err, errno == ENOSPC ? ERR_no_space : ERR_operation_failed,
-				errno, "cannot copy the kernel");
-		if (hash_update(h, buf, (size_t)n, err) < 0)
-			return -1;
-		at += (uint64_t)n;
-		progress_tell(p, job_stage_verify, at, size);
-	}
+	if (fd_pwrite_full(s->to, p, n, at) < 0)
+		return err_sys(err, errno == ENOSPC ? ERR_no_space : ERR_operation_failed, errno,
+			"cannot copy the kernel");
+	progress_tell(s->progress, job_stage_verify, at + n, s->size);
 	return 0;
 }
 
@@ -86,17 +77,17 @@ static int copy_hashed(
 static int prove(const struct job_kernel_import_in *in, const struct progress *p, struct err *err)
 {
 	struct hash h = { 0 };
+	struct spooling s = { .to = in->spool, .progress = p };
 	digest want, got;
-	uint64_t size;
 	int r;
 
 	if (!digest_parse(in->digest.s, &want) || in->spool < 0)
 		return err_set(err, ERR_bad_request, "a kernel's digest is none, or has no spool");
 	if (check_target(in->spool, err) < 0 ||
-		check_input(in->kernel, "the kernel", DEB_EXPANDED_MAX, &size, err) < 0 ||
+		check_input(in->kernel, "the kernel", DEB_EXPANDED_MAX, &s.size, err) < 0 ||
 		hash_init(&h, &want, err) < 0)
 		return -1;
-	r = copy_hashed(in->kernel, in->spool, size, &h, p, err);
+	r = hash_file(&h, in->kernel, s.size, "the kernel", on_piece, &s, err);
 	if (r == 0)
 		r = hash_digest(&h, &got, err);
 	hash_finish(&h);
