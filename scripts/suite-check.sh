@@ -35,7 +35,7 @@ suite_processes()
 		[ -r "$stat/cmdline" ] || continue
 		printf 'process %s uid %s: %s\n' "$pid" \
 			"$(awk '/^Uid:/ { print $2 }' "$stat/status" 2>/dev/null)" \
-			"$(tr '\0' ' ' <"$stat/cmdline" 2>/dev/null | cut -c 1-150)"
+			"$( (tr '\0' ' ' <"$stat/cmdline") 2>/dev/null | cut -c 1-150)"
 	done
 }
 
