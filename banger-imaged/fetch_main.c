@@ -9,34 +9,20 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <nss.h>
-#include <poll.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 
 #include "banger-imaged/cache.h"
-#include "banger-imaged/fetch.h"
+#include "banger-imaged/child.h"
 #include "banger-imaged/fetch_requests.h"
 #include "common/confine.h"
-#include "common/fd.h"
 #include "common/ipc.h"
 #include "common/log.h"
 #include "common/proto_fetch.h"
 #include "common/str.h"
 
-#ifdef __SANITIZE_ADDRESS__
-/* The leak check at exit opens /proc, which is not there for us. */
-__attribute__((visibility("default"))) const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-#endif
-
 static const struct confine_path paths[] = {
-	{ "/proc/self/fd/4", CONFINE_WRITE }, /* FETCH_CACHE_FD */
+	{ "/proc/self/fd/4", CONFINE_WRITE }, /* CHILD_CACHE_FD */
 	/* The resolver's. resolv.conf is often a link to another place. */
 	{ "/etc/resolv.conf", CONFINE_READ },
 	{ "/etc/hosts", CONFINE_READ },
@@ -60,19 +46,6 @@ static const struct confine_rlimit rlimits[] = {
 	{ RLIMIT_NOFILE, 256 }, /* 129 blobs of an image are open at once */
 	{ RLIMIT_CORE, 0 },
 };
-
-static int parse_mode(const char *s, enum confine_mode *ret)
-{
-	if (str_eq(s, "off"))
-		*ret = CONFINE_OFF;
-	else if (str_eq(s, "log"))
-		*ret = CONFINE_LOG;
-	else if (str_eq(s, "kill"))
-		*ret = CONFINE_KILL;
-	else
-		return -1;
-	return 0;
-}
 
 /* What libraries would load once they are used. */
 static int warm_up(struct err *err)
@@ -104,44 +77,18 @@ static int confine(enum confine_mode mode, struct err *err)
 	return confine_apply(&c, err);
 }
 
-/* The job is cancelled by closing its socket; its threads may be anywhere. */
-static void *watch(void *arg)
-{
-	struct pollfd p = { .fd = FETCH_FD, .events = POLLRDHUP };
-
-	while (poll(&p, 1, -1) < 0 && errno == EINTR)
-		;
-	_exit(FETCH_EXIT_CLOSED);
-}
-
-static int start_watch(struct err *err)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	int r;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, 128 << 10);
-	r = pthread_create(&thread, &attr, watch, NULL);
-	pthread_attr_destroy(&attr);
-	if (r != 0)
-		return err_sys(err, ERR_operation_failed, r, "cannot watch the job's socket");
-	return 0;
-}
-
 static int serve(struct err *err)
 {
 	struct cache *cache;
 	struct ipc *ch;
 	int dir, r;
 
-	dir = fcntl(FETCH_CACHE_FD, F_DUPFD_CLOEXEC, 0);
+	dir = fcntl(CHILD_CACHE_FD, F_DUPFD_CLOEXEC, 0);
 	if (dir < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot open the cache");
-	if (start_watch(err) < 0 || cache_open(FETCH_CACHE_FD, &cache, err) < 0)
+	if (child_watch(err) < 0 || cache_open(CHILD_CACHE_FD, &cache, err) < 0)
 		return -1;
-	if (ipc_open(FETCH_FD, &fetch_protocol, &ch, err) < 0)
+	if (ipc_open(CHILD_FD, &fetch_protocol, &ch, err) < 0)
 		return -1;
 	r = fetch_requests_serve(ch, cache, dir, err);
 	ipc_close(ch);
@@ -151,26 +98,16 @@ static int serve(struct err *err)
 
 int main(int argc, char **argv)
 {
-	static const int keep[] = { 0, 1, 2, FETCH_FD, FETCH_CACHE_FD };
 	struct err err = ERR_INIT;
 	enum confine_mode mode;
-	uint64_t level;
 
-	if (argc != 3 || parse_mode(argv[1], &mode) < 0 ||
-		!str_to_u64(argv[2], LOG_ERROR, LOG_DEBUG, &level)) {
-		fprintf(stderr, FETCH_PROGRAM ": is started by banger-imaged\n");
+	if (child_begin(argc, argv, CHILD_FETCHER, 2, &mode) < 0)
 		return 2;
-	}
-	log_init(FETCH_PROGRAM, (enum log_level)level);
 	/* A peer that hangs up is an error of that connection's. */
 	signal(SIGPIPE, SIG_IGN);
-	fd_close_all_but(keep, ARRAY_SIZE(keep));
-	if (fd_set_cloexec(FETCH_FD, true) < 0 || fd_set_cloexec(FETCH_CACHE_FD, true) < 0)
-		err_set(&err, ERR_bad_request,
-			"is started with a socket as fd %d, a directory as %d", FETCH_FD,
-			FETCH_CACHE_FD);
-	else if (warm_up(&err) == 0 && confine(mode, &err) == 0 && serve(&err) == 0)
-		return 0;
-	log_error("%s", err.msg);
-	return 1;
+	if (warm_up(&err) < 0 || confine(mode, &err) < 0 || serve(&err) < 0) {
+		log_error("%s", err.msg);
+		return 1;
+	}
+	return 0;
 }

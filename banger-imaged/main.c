@@ -9,9 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "banger-imaged/fetch.h"
+#include "banger-imaged/child.h"
 #include "banger-imaged/server.h"
-#include "banger-imaged/worker.h"
 #include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -117,7 +116,7 @@ static int open_program(struct server_role *role, char *path, size_t cap, struct
 static int run(const char *config, bool fetch, struct err *err)
 {
 	const int keep[] = { 0, 1, 2, BANGERD_FD, fetch ? CACHES_FD : BANGERD_FD FAILPOINT_KEEP };
-	struct server_role role = { .program = fetch ? FETCH_PROGRAM : WORKER_PROGRAM,
+	struct server_role role = { .program = fetch ? CHILD_FETCHER : CHILD_WORKER,
 		.cache_fd = fetch ? CACHES_FD : -1 };
 	char path[4096 + 64];
 	struct settings settings;

@@ -12,8 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "banger-imaged/fetch.h"
-#include "banger-imaged/worker.h"
+#include "banger-imaged/child.h"
 #include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/ipc.h"
@@ -26,9 +25,6 @@
 #define PROTO_TABLE "common/proto/imaged.tbl.h"
 #define PROTO_CTX   struct server
 #include "common/ipc_serve.h"
-
-_Static_assert(FETCH_FD == WORKER_FD, "the two programs have their job's socket at one place");
-_Static_assert(FETCH_EXIT_CLOSED == WORKER_EXIT_CLOSED, "and end alike");
 
 struct server {
 	struct server_role role;
@@ -74,25 +70,22 @@ void server_destroy(struct server *s)
 	free(s);
 }
 
-/* In the child. All fds save 0 to 2 are close-on-exec; WORKER_FD is bangerd's socket until here,
- * and FETCH_CACHE_FD the directory of all caches. */
+/* In the child. All fds save 0 to 2 are close-on-exec; CHILD_FD is bangerd's socket until here,
+ * and CHILD_CACHE_FD the directory of all caches. */
 static _Noreturn void become_child(const struct server *s, int job_fd, int cache_fd)
 {
-	static const char *const modes[] = {
-		[CONFINE_OFF] = "off", [CONFINE_LOG] = "log", [CONFINE_KILL] = "kill"
-	};
 	char program[64], mode[8], level[4];
 	char *argv[] = { program, mode, level, NULL };
 	static const char complaint[] = "banger-imaged: cannot execute a job's program\n";
 	sigset_t none;
 
 	str_copy(program, sizeof(program), s->role.program);
-	str_copy(mode, sizeof(mode), modes[s->role.mode]);
+	str_copy(mode, sizeof(mode), child_mode_word(s->role.mode));
 	str_format(level, sizeof(level), "%d", (int)s->role.level);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(job_fd, WORKER_FD) == WORKER_FD &&
-		(cache_fd < 0 || dup2(cache_fd, FETCH_CACHE_FD) == FETCH_CACHE_FD))
+	if (dup2(job_fd, CHILD_FD) == CHILD_FD &&
+		(cache_fd < 0 || dup2(cache_fd, CHILD_CACHE_FD) == CHILD_CACHE_FD))
 		execveat(s->role.program_fd, "", argv, environ, AT_EMPTY_PATH);
 	if (write(STDERR_FILENO, complaint, sizeof(complaint) - 1) < 0)
 		_exit(126);
@@ -193,7 +186,7 @@ static void note_end(struct server *s, pid_t pid, int status)
 	if (WIFSIGNALED(status))
 		log_warning("%s %d was killed by signal %d%s", program, (int)pid, WTERMSIG(status),
 			WTERMSIG(status) == SIGSYS ? " (a forbidden system call)" : "");
-	else if (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != WORKER_EXIT_CLOSED)
+	else if (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != CHILD_EXIT_CLOSED)
 		log_warning("%s %d ended with status %d", program, (int)pid, WEXITSTATUS(status));
 	else
 		log_debug("%s %d ended", program, (int)pid);

@@ -23,7 +23,7 @@
 
 #include <json-c/json.h>
 
-#include "banger-imaged/fetch.h"
+#include "banger-imaged/child.h"
 #include "banger-imaged/manifest.h"
 #include "common/fd.h"
 #include "common/frame.h"
@@ -172,12 +172,12 @@ static struct ipc *start(const struct options *o)
 		/* Out of the way of the fds that it will have. */
 		int job = fcntl(pair[1], F_DUPFD, 10), cache = fcntl(dir, F_DUPFD, 10);
 
-		if (dup2(job, FETCH_FD) < 0 || dup2(cache, FETCH_CACHE_FD) < 0)
+		if (dup2(job, CHILD_FD) < 0 || dup2(cache, CHILD_CACHE_FD) < 0)
 			_exit(120);
 		if (getuid() == 0 && (setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
 					     setresuid(NOBODY, NOBODY, NOBODY) < 0))
 			_exit(121);
-		execl(o->program, FETCH_PROGRAM, SECCOMP, "6", (char *)NULL);
+		execl(o->program, CHILD_FETCHER, SECCOMP, "6", (char *)NULL);
 		_exit(122);
 	}
 	close(pair[1]);
@@ -369,7 +369,7 @@ int main(int argc, char **argv)
 		ask_cache(ch, &o);
 	ipc_close(ch);
 	if (waitpid(fetcher, &status, 0) != fetcher || !WIFEXITED(status) ||
-		(WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != FETCH_EXIT_CLOSED)) {
+		(WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != CHILD_EXIT_CLOSED)) {
 		fprintf(stderr, "the fetcher ended with status %d\n", status);
 		return 1;
 	}
