@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "banger-cli/client.h"
 #include "banger-cli/object.h"
@@ -41,7 +42,7 @@ static size_t resolve_all(const struct bulk *b, const struct words *references,
 		struct target *t = &targets[n];
 
 		*t = (struct target){ .reference = references->items[i] };
-		if (resolve(list, b->kind, t->reference, &t->object, &t->failure) < 0)
+		if (resolve(list, b->kind, geteuid(), t->reference, &t->object, &t->failure) < 0)
 			t->failed = true;
 		else if (seen_before(targets, n, t->object))
 			continue;

@@ -7,50 +7,80 @@
 #include "banger-cli/object.h"
 #include "common/str.h"
 
-static const char *const keys[] = { "id", "name", "digest" };
+/* How well an object fits; the best fit counts, if it is one object's alone. */
+enum fit { FIT_NONE, FIT_PREFIX, FIT_DIGEST, FIT_NAME, FIT_ROOTS_NAME, FIT_OWN_NAME, FIT_ID };
 
-static struct json_object *exact(struct json_object *list, const char *reference)
+static enum fit fit_of_name(struct json_object *o, uid_t uid)
 {
-	for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
-		for (size_t i = 0; i < object_array_size(list); i++) {
-			struct json_object *o = json_object_array_get_idx(list, i);
+	int64_t owner = object_number(o, "owner_uid", -1);
 
-			if (str_eq(object_text(o, keys[k]), reference))
-				return o;
-		}
-	return NULL;
+	if (owner == (int64_t)uid)
+		return FIT_OWN_NAME;
+	return owner == 0 ? FIT_ROOTS_NAME : FIT_NAME;
 }
 
-static bool has_prefix(struct json_object *o, const char *reference)
+static enum fit fit_of(struct json_object *o, uid_t uid, const char *reference)
 {
+	static const char *const keys[] = { "id", "name", "digest" };
+
+	if (str_eq(object_text(o, "id"), reference))
+		return FIT_ID;
+	if (str_eq(object_text(o, "name"), reference))
+		return fit_of_name(o, uid);
+	if (str_eq(object_text(o, "digest"), reference))
+		return FIT_DIGEST;
 	for (size_t k = 0; k < ARRAY_SIZE(keys); k++) {
 		const char *value = object_text(o, keys[k]);
 
 		if (value && str_starts(value, reference))
-			return true;
+			return FIT_PREFIX;
 	}
-	return false;
+	return FIT_NONE;
 }
 
-int resolve(struct json_object *list, const char *kind, const char *reference,
+static int ambiguous(struct json_object *list, const char *kind, uid_t uid, const char *reference,
+	enum fit best, struct err *err)
+{
+	static const char more[] = ", …";
+	char all[300] = "";
+
+	for (size_t i = 0; i < object_array_size(list); i++) {
+		struct json_object *o = json_object_array_get_idx(list, i);
+		const char *id = object_text(o, "id"), *name = object_text(o, "name");
+		size_t n = strlen(all);
+
+		if (fit_of(o, uid, reference) != best)
+			continue;
+		if (!str_format(all + n, sizeof(all) - sizeof(more) - n, "%s%s (%s)", n ? ", " : "",
+			    name ? name : "-", id ? id : "-")) {
+			str_copy(all + n, sizeof(more), more);
+			break;
+		}
+	}
+	return err_set(err, ERR_bad_request, "multiple %ss match '%s': %s", kind, reference, all);
+}
+
+int resolve(struct json_object *list, const char *kind, uid_t uid, const char *reference,
 	struct json_object **ret, struct err *err)
 {
-	struct json_object *found = exact(list, reference);
+	struct json_object *found = NULL;
+	enum fit best = FIT_NONE;
+	unsigned count = 0;
 
-	for (size_t i = 0; !found && i < object_array_size(list); i++) {
+	for (size_t i = 0; i < object_array_size(list); i++) {
 		struct json_object *o = json_object_array_get_idx(list, i);
+		enum fit fit = fit_of(o, uid, reference);
 
-		if (!has_prefix(o, reference))
+		if (fit == FIT_NONE || fit < best)
 			continue;
-		for (size_t j = i + 1; j < object_array_size(list); j++)
-			if (has_prefix(json_object_array_get_idx(list, j), reference))
-				return err_set(err, ERR_bad_request,
-					"multiple %ss match '%s': give more of the name or id",
-					kind, reference);
+		count = fit > best ? 1 : count + 1;
+		best = fit;
 		found = o;
 	}
 	if (!found)
 		return err_set(err, ERR_not_found, "there is no %s '%s'", kind, reference);
+	if (count > 1)
+		return ambiguous(list, kind, uid, reference, best, err);
 	*ret = found;
 	return 0;
 }

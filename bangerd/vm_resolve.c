@@ -23,6 +23,7 @@ static enum fit fit_of(const struct vm *vm, uid_t uid, const char *ref)
 
 static int ambiguous(struct vm *first, uid_t uid, const char *ref, enum fit best, struct err *err)
 {
+	static const char more[] = ", …";
 	char list[300] = "";
 
 	for (struct vm *vm = first; vm; vm = vm->next) {
@@ -30,9 +31,9 @@ static int ambiguous(struct vm *first, uid_t uid, const char *ref, enum fit best
 
 		if (fit_of(vm, uid, ref) != best)
 			continue;
-		if (!str_format(list + n, sizeof(list) - n, "%s%s (%s)", n ? ", " : "",
-			    vm->row.name.s, vm->row.id.s)) {
-			str_format(list + n, sizeof(list) - n, ", …");
+		if (!str_format(list + n, sizeof(list) - sizeof(more) - n, "%s%s (%s)",
+			    n ? ", " : "", vm->row.name.s, vm->row.id.s)) {
+			str_copy(list + n, sizeof(more), more);
 			break;
 		}
 	}

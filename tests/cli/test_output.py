@@ -187,6 +187,14 @@ def test_bulk_prefix_of_several(bench):
     assert not bench.daemon.called("vm.stop")
 
 
+def test_bulk_takes_ones_own(bench):
+    """Of two VMs of a name, the caller's: another's may be older."""
+    bench.daemon.vms = {WEB: {**bench.daemon.vms[WEB], "owner_uid": os.geteuid() + 1},
+                        DB: {**bench.daemon.vms[DB], "name": "web", "owner_uid": os.geteuid()}}
+    assert bench.run("vm", "delete", "--force", "web").returncode == 0
+    assert [p["vm"] for p in bench.daemon.called("vm.delete")] == [DB]
+
+
 def test_bulk_is_concurrent_and_in_order(bench):
     """The first waits for the second to be asked for: one after the other would hang."""
     both = threading.Barrier(2, timeout=10)

@@ -21,40 +21,79 @@
 #include "common/str.h"
 
 static const char list_text[] =
-	"[{\"id\":\"aaaa11112222\",\"name\":\"web\"},"
-	"{\"id\":\"aaaa33334444\",\"name\":\"web-2\"},"
-	"{\"id\":\"bbbb55556666\",\"name\":\"aaaa33334444\"},"
-	"{\"id\":\"cccc77778888\",\"name\":\"db\",\"digest\":\"sha256:feed\"},"
+	"[{\"id\":\"aaaa11112222\",\"name\":\"web\",\"owner_uid\":7},"
+	"{\"id\":\"aaaa33334444\",\"name\":\"web-2\",\"owner_uid\":7},"
+	"{\"id\":\"bbbb55556666\",\"name\":\"aaaa33334444\",\"owner_uid\":0},"
+	"{\"id\":\"cccc77778888\",\"name\":\"db\",\"owner_uid\":8,\"digest\":\"sha256:feed\"},"
+	"{\"id\":\"dddd11112222\",\"name\":\"web\",\"owner_uid\":0},"
+	"{\"id\":\"dddd33334444\",\"name\":\"web\",\"owner_uid\":8},"
+	"{\"id\":\"eeee11112222\",\"name\":\"old\",\"owner_uid\":8},"
+	"{\"id\":\"eeee33334444\",\"name\":\"old\",\"owner_uid\":9,\"digest\":\"sha256:two\"},"
+	"{\"id\":\"ffff11112222\",\"name\":\"new\",\"owner_uid\":7,\"digest\":\"sha256:two\"},"
 	"{\"id\":7},null]";
 
 static void test_resolve(void **state)
 {
 	struct json_object *list = json_tokener_parse(list_text);
 	static const struct {
+		uid_t uid;
 		const char *reference, *id; /* NULL: refused */
-		enum err_code code;
+		const char *msg;	    /* of the refusal */
 	} rows[] = {
-		{ "web", "aaaa11112222", ERR_none }, /* exact name before prefix */
-		{ "web-", "aaaa33334444", ERR_none },
-		{ "aaaa33334444", "aaaa33334444", ERR_none }, /* exact id before name */
-		{ "bbbb", "bbbb55556666", ERR_none },
-		{ "d", "cccc77778888", ERR_none },
-		{ "sha256:f", "cccc77778888", ERR_none },
-		{ "we", NULL, ERR_bad_request },
-		{ "aaaa", NULL, ERR_bad_request },
-		{ "nope", NULL, ERR_not_found },
+		{ 7, "web", "aaaa11112222", NULL }, /* one's own first, */
+		{ 0, "web", "dddd11112222", NULL }, /* whoever's is older, */
+		{ 8, "web", "dddd33334444", NULL },
+		{ 9, "web", "dddd11112222", NULL }, /* then root's; exact name before prefix */
+		{ 7, "web-", "aaaa33334444", NULL },
+		{ 0, "aaaa33334444", "aaaa33334444", NULL }, /* exact id before own name */
+		{ 7, "bbbb", "bbbb55556666", NULL },
+		{ 7, "db", "cccc77778888", NULL },
+		{ 7, "sha256:f", "cccc77778888", NULL },
+		{ 7, "sha256:feed", "cccc77778888", NULL },
+		{ 8, "old", "eeee11112222", NULL },
+		{ 0, "old", NULL,
+			"multiple VMs match 'old': old (eeee11112222), old (eeee33334444)" },
+		{ 7, "sha256:two", NULL,
+			"multiple VMs match 'sha256:two': old (eeee33334444), new (ffff11112222)" },
+		{ 7, "aaaa", NULL,
+			"multiple VMs match 'aaaa': web (aaaa11112222), web-2 (aaaa33334444), "
+			"aaaa33334444 (bbbb55556666)" },
+		{ 7, "nope", NULL, "there is no VM 'nope'" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct json_object *found = NULL;
 		struct err err = ERR_INIT;
-		int r = resolve(list, "VM", rows[i].reference, &found, &err);
+		int r = resolve(list, "VM", rows[i].uid, rows[i].reference, &found, &err);
 
 		assert_int_equal(r, rows[i].id ? 0 : -1);
-		assert_int_equal(err.code, rows[i].code);
 		if (rows[i].id)
 			assert_string_equal(object_text(found, "id"), rows[i].id);
+		else
+			assert_string_equal(err.msg, rows[i].msg);
 	}
+	json_object_put(list);
+}
+
+/* Of many, the first are named. */
+static void test_resolve_among_many(void **state)
+{
+	struct json_object *list = json_object_new_array(), *found;
+	struct err err = ERR_INIT;
+
+	for (int i = 0; i < 40; i++) {
+		struct json_object *o = json_object_new_object();
+		char id[16];
+
+		snprintf(id, sizeof(id), "%012d", i);
+		json_object_object_add(o, "id", json_object_new_string(id));
+		json_object_object_add(o, "name", json_object_new_string("web"));
+		json_object_object_add(o, "owner_uid", json_object_new_int(9));
+		json_object_array_add(list, o);
+	}
+	assert_int_equal(resolve(list, "VM", 0, "web", &found, &err), -1);
+	assert_non_null(strstr(err.msg, "web (000000000000), web (000000000001), "));
+	assert_true(str_ends(err.msg, "), …"));
 	json_object_put(list);
 }
 
@@ -160,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_resolve),
+		cmocka_unit_test(test_resolve_among_many),
 		cmocka_unit_test_setup_teardown(test_host_kernel, setup, teardown),
 	};
 
