@@ -12,6 +12,11 @@
 #include "banger-cli/text.h"
 #include "common/str.h"
 
+/* Where values begin, in characters: with short names at the first, with longer ones behind them.
+ */
+#define COLUMN_MIN 19
+#define COLUMN_MAX 32
+
 int output_json(struct json_object *o, struct err *err)
 {
 	const char *text = o ? json_object_to_json_string_ext(
@@ -66,6 +71,28 @@ const char *output_time(struct json_object *o, const char *name, char buf[64])
 	return buf;
 }
 
+/* Whether a member of that name counts bytes: so the protocol names them. */
+static bool counts_bytes(const char *name)
+{
+	static const char *const endings[] = { "_bytes", "_size", "_used", "_total", "_free",
+		"_available", "_freed" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
+		if (str_ends(name, endings[i]))
+			return true;
+	return false;
+}
+
+/* The number itself, which scripts may look for, and what it comes to. */
+static char *bytes_line(int64_t bytes)
+{
+	char size[32], line[64];
+
+	str_format(line, sizeof(line), "%lld (%s)", (long long)bytes,
+		text_size((unsigned long long)bytes, size));
+	return strdup(line);
+}
+
 /* A value in one line, cleaned; the caller frees. */
 static char *one_line(const char *name, struct json_object *value)
 {
@@ -73,6 +100,9 @@ static char *one_line(const char *name, struct json_object *value)
 
 	if (str_ends(name, "_at") && local_time(value, buf))
 		return strdup(buf);
+	if (json_object_is_type(value, json_type_int) && json_object_get_int64(value) >= 1024 &&
+		counts_bytes(name))
+		return bytes_line(json_object_get_int64(value));
 	if (json_object_is_type(value, json_type_string))
 		return text_clean(json_object_get_string(value));
 	if (json_object_is_type(value, json_type_boolean))
@@ -83,18 +113,18 @@ static char *one_line(const char *name, struct json_object *value)
 		value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
-static int member_line(
-	const char *indent, const char *name, struct json_object *value, struct err *err)
+/* `column`: where values begin. */
+static int member_line(const char *indent, const char *name, struct json_object *value,
+	size_t column, struct err *err)
 {
 	_cleanup_free_ char *shown = text_clean(name), *text = one_line(name, value);
+	size_t used;
 
 	if (!shown || !text)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot show an object");
-	printf("%s%s:%*s%s\n", indent, shown,
-		(int)(text_width(shown) + strlen(indent) < 18
-				? 18 - text_width(shown) - strlen(indent)
-				: 1),
-		"", *text ? text : "-");
+	used = strlen(indent) + text_width(shown) + 1;
+	printf("%s%s:%*s%s\n", indent, shown, (int)(used < column ? column - used : 1), "",
+		*text ? text : "-");
 	return 0;
 }
 
@@ -133,32 +163,67 @@ static bool are_objects(struct json_object *value)
 	return n > 0;
 }
 
-int output_members(struct json_object *o, struct err *err)
+/* `column`, or what lies behind the longest name of `o`, unless nobody would give such a name. */
+static size_t behind_names(struct json_object *o, size_t indent, size_t column)
 {
-	if (!json_object_is_type(o, json_type_object))
-		return err_set(err, ERR_protocol, "the daemon answered without an object");
 	json_object_object_foreach(o, name, value)
 	{
-		if (are_objects(value)) {
-			if (member_objects(name, value, err) < 0)
-				return -1;
-			continue;
-		}
-		if (!json_object_is_type(value, json_type_object)) {
-			if (member_line("", name, value, err) < 0)
-				return -1;
-			continue;
-		}
-		if (json_object_object_length(value) == 0)
-			continue;
-		_cleanup_free_ char *shown = text_clean(name);
+		size_t used = indent + strlen(name) + 2;
 
-		printf("%s:\n", shown ? shown : "?");
-		json_object_object_foreach(value, inner, inner_value)
-		{
-			if (member_line("  ", inner, inner_value, err) < 0)
-				return -1;
-		}
+		(void)value;
+		if (used > column && used <= COLUMN_MAX)
+			column = used;
+	}
+	return column;
+}
+
+static size_t values_column(struct json_object *o)
+{
+	size_t column = behind_names(o, 0, COLUMN_MIN);
+
+	json_object_object_foreach(o, name, value)
+	{
+		(void)name;
+		if (json_object_is_type(value, json_type_object))
+			column = behind_names(value, 2, column);
+	}
+	return column;
+}
+
+static int member_object(const char *name, struct json_object *o, size_t column, struct err *err)
+{
+	_cleanup_free_ char *shown = text_clean(name);
+
+	if (json_object_object_length(o) == 0)
+		return 0;
+	printf("%s:\n", shown ? shown : "?");
+	json_object_object_foreach(o, inner, value)
+	{
+		if (member_line("  ", inner, value, column, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int output_members(struct json_object *o, struct err *err)
+{
+	size_t column;
+
+	if (!json_object_is_type(o, json_type_object))
+		return err_set(err, ERR_protocol, "the daemon answered without an object");
+	column = values_column(o);
+	json_object_object_foreach(o, name, value)
+	{
+		int r;
+
+		if (are_objects(value))
+			r = member_objects(name, value, err);
+		else if (json_object_is_type(value, json_type_object))
+			r = member_object(name, value, column, err);
+		else
+			r = member_line("", name, value, column, err);
+		if (r < 0)
+			return -1;
 	}
 	return 0;
 }

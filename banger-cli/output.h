@@ -9,7 +9,8 @@ struct json_object;
  * prints as an empty list. */
 int output_json(struct json_object *o, struct err *err);
 
-/* One member a line: "name: value"; lists and objects below their name. */
+/* One member a line: "name: value"; lists and objects below their name. Of bytes also what they
+ * come to, such as "1073741824 (1.0 GiB)". */
 int output_members(struct json_object *o, struct err *err);
 
 /* The member `name` of each object of a list, one a line. */

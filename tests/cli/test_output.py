@@ -45,8 +45,22 @@ def test_empty_lists(bench):
 def test_show(bench):
     assert json.loads(bench.run("vm", "show", "web", "-o", "json").stdout)["id"] == WEB
     lines = bench.run("vm", "inspect", "web").stdout.decode().splitlines()
-    assert "name:              web" in lines and "nat:               no" in lines
+    assert "name:                web" in lines and "nat:                 no" in lines
+    assert "system_overlay_size: 8589934592 (8.0 GiB)" in lines
+    assert "disk_size:           0" in lines and "memory_mib:          512" in lines
     assert json.loads(bench.run("image", "show", "debian", "-o", "json").stdout)["entrypoint"] == []
+
+
+def test_columns(bench):
+    """Values stand below each other, however deep; a name without end pushes its own line alone."""
+    status = {"pid": 1, "host": {"a_name_of_some_length": True, "x": 1023, "b_free": 1024},
+              "n" * 40: 1, "left_free": -1, "state_total": 3 << 40}
+    bench.daemon.methods["daemon.status"] = lambda c, r, f: status
+    assert bench.run("daemon", "status").stdout.decode().splitlines() == [
+        "pid:                     1", "host:", "  a_name_of_some_length: yes",
+        "  x:                     1023", "  b_free:                1024 (1.0 KiB)",
+        "n" * 40 + ": 1", "left_free:               -1",
+        "state_total:             3298534883328 (3.0 TiB)"]
 
 
 def test_layers(bench):
