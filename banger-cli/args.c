@@ -211,7 +211,10 @@ static int unexpected(const struct parser *p, const char *word, struct err *err)
 		has_rest = has_rest || (p->defs[i].kind == DEF_operand && is_rest(&p->defs[i]));
 	if (has_rest)
 		return err_set(err, ERR_bad_request,
-			"'%.80s' is one word too many: a command goes behind \"--\"", word);
+			"'%.80s' is one word too many: a command goes behind \"--\"%s", word,
+			find_option(p->defs, p->n_defs, 0, "image", strlen("image"))
+				? ", and an image is named by --image"
+				: "");
 	return err_set(err, ERR_bad_request, "'%.80s' is one word too many", word);
 }
 
@@ -220,6 +223,8 @@ static int store_operand(
 {
 	const char *checked = word;
 
+	if (is_rest(d) && p->filled == 0 && *word == '\0')
+		return err_set(err, ERR_bad_request, "%s: its first word is empty", d->metavar);
 	if (d->type == ARG_word)
 		;
 	else if (!holds_words(d))

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "banger-cli/bulk.h"
 #include "banger-cli/import.h"
@@ -189,11 +190,25 @@ int cmd_image_register(struct cli *cli, const struct args_image_register *args, 
 	params_text(&p, "path", path);
 	params_flag(&p, "replace", args->replace);
 	if (import_run(cli, RPC_METHOD_image_register, &p, &offer, 1, args->quiet, &reply, err) < 0)
-		return -1;
+		return import_failed(path, err);
 	id = object_text(object_child(reply.result, "image"), "id");
 	if (!id)
 		return err_set(err, ERR_protocol, "the daemon answered without an image");
 	return output_id(id, err);
+}
+
+/* Of directories only a layout is an image: for others there is a way. */
+static int check_layout(const char *path, const struct offer *offer, struct err *err)
+{
+	char marker[PATH_MAX];
+
+	if (!offer->source || !str_format(marker, sizeof(marker), "%s/oci-layout", path) ||
+		access(marker, F_OK) == 0 || errno != ENOENT)
+		return 0;
+	return err_set(err, ERR_bad_request,
+		"%s is no OCI image layout: it has no file 'oci-layout'. If it is a root file "
+		"system: tar -C %s -c . | banger image import NAME - --type rootfs",
+		path, path);
 }
 
 int cmd_image_import(struct cli *cli, const struct args_image_import *args, struct err *err)
@@ -204,7 +219,7 @@ int cmd_image_import(struct cli *cli, const struct args_image_import *args, stru
 	const char *id;
 	struct params p;
 
-	if (offer_any(args->source, &offer, err) < 0)
+	if (offer_any(args->source, &offer, err) < 0 || check_layout(args->source, &offer, err) < 0)
 		return -1;
 	params_init(&p);
 	params_text(&p, "name", args->name);
@@ -213,7 +228,7 @@ int cmd_image_import(struct cli *cli, const struct args_image_import *args, stru
 	params_text(&p, "reference", args->reference);
 	params_flag(&p, "replace", args->replace);
 	if (import_run(cli, RPC_METHOD_image_import, &p, &offer, 1, args->quiet, &reply, err) < 0)
-		return -1;
+		return import_failed(args->source, err);
 	image = object_child(reply.result, "image");
 	id = object_text(image, "id");
 	if (!id)

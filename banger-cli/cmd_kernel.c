@@ -135,6 +135,8 @@ int cmd_kernel_import(struct cli *cli, const struct args_kernel_import *args, st
 		params_flag(&p, "replace", args->replace);
 		r = import_run(
 			cli, RPC_METHOD_kernel_import, &p, offers, 2, args->quiet, &reply, err);
+		if (r < 0)
+			r = import_failed(host.kernel, err);
 	}
 	offer_finish(&offers[0]);
 	offer_finish(&offers[1]);

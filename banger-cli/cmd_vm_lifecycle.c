@@ -77,7 +77,8 @@ int cmd_vm_set(struct cli *cli, const struct args_vm_set *args, struct err *err)
 		return cli_refuse(cli, err, "--nat and --no-nat contradict each other");
 	if (!args->vcpus && !args->memory && !args->disk_size && !args->system_overlay_size &&
 		!args->nat && !args->no_nat && !args->image)
-		return cli_refuse(cli, err, "what is to change? See 'banger vm set --help'");
+		return cli_refuse(cli, err,
+			"what is to change? An option is missing, such as --memory or --nat");
 	return on_vms(cli, RPC_METHOD_vm_set, &args->vms, set_params, args, err);
 }
 

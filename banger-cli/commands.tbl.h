@@ -126,12 +126,12 @@ POS(vm_ref, vms, many, "VM", "id, name, or unique prefix of either")
 END(vm_start)
 
 COMMAND(vm_stop, vm, "stop", "", "Stop VMs: sync and power off, and kill what does not")
-OPT(seconds, timeout, 't', "timeout", "SECONDS", "time until a VM is killed")
+OPT(seconds, timeout, 't', "timeout", "SECONDS", "time until a VM is killed (default: as configured; 'banger vm kill' does not wait)")
 POS(vm_ref, vms, many, "VM", "id, name, or unique prefix of either")
 END(vm_stop)
 
 COMMAND(vm_restart, vm, "restart", "", "Stop VMs and start them again")
-OPT(seconds, timeout, 't', "timeout", "SECONDS", "time until a VM is killed")
+OPT(seconds, timeout, 't', "timeout", "SECONDS", "time until a VM is killed (default: as configured; 'banger vm kill' does not wait)")
 POS(vm_ref, vms, many, "VM", "id, name, or unique prefix of either")
 END(vm_restart)
 

@@ -94,6 +94,15 @@ static int on_signal(struct watch *w, struct err *err)
 	return 0;
 }
 
+int import_failed(const char *source, struct err *err)
+{
+	if (err->code != ERR_bad_request && err->code != ERR_bad_input &&
+		err->code != ERR_operation_failed)
+		return -1;
+	return err_wrap(
+		err, "cannot import %s", strcmp(source, "-") == 0 ? "standard input" : source);
+}
+
 int import_run(struct cli *cli, enum rpc_method method, struct params *p, struct offer *offers,
 	size_t n_offers, bool quiet, struct reply *ret, struct err *err)
 {

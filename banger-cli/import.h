@@ -25,6 +25,9 @@ int offer_directory(const char *path, struct offer *ret, struct err *err);
 /* What `path` is: a directory or a file; "-" is standard input. */
 int offer_any(const char *path, struct offer *ret, struct err *err);
 
+/* Say of what was imported, where the daemon's refusal `err` is about that. Always -1. */
+int import_failed(const char *source, struct err *err);
+
 /*
  * Send the request with the offers' fds (absent ones left out) and wait for its end, showing
  * progress and serving directories. A signal that ends banger fails with cancelled, and

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/str.h"
 #include "common/types.h"
@@ -111,7 +112,7 @@ static int parse_memory(const char *s, uint32_t *ret, struct err *err)
 
 static int parse_signal(const char *s, uint8_t *ret, struct err *err)
 {
-	const char *name = str_starts(s, "SIG") ? s + 3 : s;
+	const char *name = strncasecmp(s, "SIG", 3) == 0 ? s + 3 : s;
 	uint64_t v;
 
 	if (str_to_u64(s, 1, 64, &v)) {
@@ -121,7 +122,7 @@ static int parse_signal(const char *s, uint8_t *ret, struct err *err)
 	for (int i = 1; i < 32; i++) {
 		const char *abbreviation = sigabbrev_np(i);
 
-		if (abbreviation && strcmp(abbreviation, name) == 0) {
+		if (abbreviation && strcasecmp(abbreviation, name) == 0) {
 			*ret = (uint8_t)i;
 			return 0;
 		}
@@ -227,7 +228,7 @@ int value_parse(enum arg_type type, const char *s, void *dst, struct err *err)
 		return 0;
 	}
 	if (type == ARG_seconds) {
-		if (parse_number(s, 0, 1000000, &v, err) < 0)
+		if (parse_number(s, 1, 1000000, &v, err) < 0)
 			return -1;
 		*(uint32_t *)dst = (uint32_t)v;
 		return 0;

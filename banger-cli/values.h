@@ -15,8 +15,8 @@
  *   size        bytes: decimal with K, M, G, T; 1 to 2^46
  *   memory      the same, in MiB, rounded up; 64 MiB to 1 TiB
  *   vcpus       1 to 32
- *   seconds     0 to 1,000,000
- *   signal      a name with or without "SIG", or a number from 1 to 64
+ *   seconds     1 to 1,000,000
+ *   signal      a name in either case with or without "SIG", or a number from 1 to 64
  *   env         NAME=value, or a NAME
  *   accel, vmm, image_kind, pull_policy, cache_verb, format, shell     one of a few words
  */

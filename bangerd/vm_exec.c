@@ -50,7 +50,7 @@ int vm_console(struct vm *vm, struct call *call, struct err *err)
 
 	/* The guest has one from its launch on, ready or not. */
 	if (vm_state(vm) == VM_STOPPED)
-		return err_set(err, ERR_not_running, "VM '%s' is not running", vm->row.name.s);
+		return vm_not_running(vm, VM_STOPPED, err);
 	if (vm_console_open(vm, &console, err) < 0)
 		return -1;
 	return console_attach(console, &call->reply_fd, err);

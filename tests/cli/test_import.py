@@ -14,7 +14,7 @@ from pathlib import Path
 import agent
 import pytest
 import repo
-from fake_daemon import IMAGE, KERNEL
+from fake_daemon import IMAGE, KERNEL, RpcError
 from support import wait_for
 
 FILE_OPEN = [row[0] for _, row in repo.table("source.tbl.h", "MSG")].index("file_open")
@@ -116,6 +116,32 @@ def test_stdin(bench, imports, tmp_path):
     with open(tmp_path / "a.tar", "rb") as f:
         done = bench.run("image", "import", "debian", "-", stdin=f)
     assert done.returncode == 0 and imports.contents == [b"from a file"]
+
+
+def test_refusals_name_the_source(bench, tmp_path):
+    """Of what the daemon says about it; a name that is taken is not the source's fault."""
+    (tmp_path / "a.tar").write_bytes(b"x")
+
+    def refuse(c, r, f):
+        raise RpcError(*answer)
+    for method in ("image.import", "image.register", "kernel.import"):
+        bench.daemon.methods[method] = refuse
+    path = str(tmp_path / "a.tar")
+    for words in (("image", "import", "x", path), ("image", "register", "x", path),
+                  ("kernel", "import", path)):
+        answer = ("bad_input", "it is nothing")
+        assert f"banger: cannot import {path}: it is nothing\n" in bench.run(*words).stderr.decode()
+        answer = ("already_exists", "there is one")
+        assert "banger: there is one\n" in bench.run(*words).stderr.decode()
+    answer = ("bad_input", "it is nothing")
+    assert b"cannot import standard input: it is nothing" in bench.run(
+        "image", "import", "x", "-", input=b"x").stderr
+
+
+def test_no_layout(bench, imports, tmp_path):
+    done = bench.run("image", "import", "x", tmp_path)
+    assert done.returncode == 1 and f"tar -C {tmp_path} -c ." in done.stderr.decode()
+    assert not imports.requests
 
 
 def test_bad_sources(bench, imports, tmp_path):

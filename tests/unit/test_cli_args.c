@@ -82,7 +82,9 @@ static void test_command_behind_dashes(void **state)
 	assert_string_equal(a->command.items[3], "--rm");
 	assert_false(a->remove);
 	assert_refused("behind \"--\"", "vm", "run", "--image", "x", "ls");
-	assert_refused("behind \"--\"", "vm", "run", "debian");
+	assert_refused("an image is named by --image", "vm", "run", "debian");
+	assert_refused("its first word is empty", "vm", "run", "--image", "x", "--", "");
+	assert_refused("its first word is empty", "vm", "exec", "web", "", "ls");
 }
 
 static void test_command_behind_an_operand(void **state)
