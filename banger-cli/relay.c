@@ -71,6 +71,8 @@ static void on_input(struct relaying *y)
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
+	if (n < 0 && errno != EIO) /* the terminal is gone */
+		cli_say("cannot read standard input: %s", strerror(errno));
 	if (n <= 0) {
 		y->input_open = false;
 		return;

@@ -97,6 +97,8 @@ static int on_stdin(struct pump *p, struct err *err)
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return 0;
+	if (n < 0 && errno != EIO) /* the terminal is gone */
+		cli_say("cannot read standard input: %s", strerror(errno));
 	if (n <= 0)
 		return send_eof(p, err);
 	in.data = (bytes){ p->chunk, (uint32_t)n };

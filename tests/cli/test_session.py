@@ -82,6 +82,20 @@ def test_stdin_from_file_and_null(bench, tmp_path):
     assert done.stdout == b"" and done.returncode == 0
 
 
+def test_stdin_that_cannot_be_read(bench, tmp_path):
+    """It counts as empty, but not in silence."""
+    told = b"banger: cannot read standard input: Is a directory\n"
+    directory = os.open(tmp_path, os.O_RDONLY)
+    done = bench.run("vm", "exec", "web", "cat", stdin=directory)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", told)
+    ends = raw_stream(bench, "vm.console")
+    process = bench.start("vm", "console", "web", stdin=directory)
+    os.close(directory)
+    assert process.stderr.readline() == told
+    ends[0].close()
+    assert process.wait(10) == 0 and process.stderr.read() == b""
+
+
 def test_closed_standard_fds(bench):
     """No fd of ours may take the place of a closed 0, 1 or 2."""
     for closed in ("0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"):
