@@ -6,28 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "banger-cli/ending.h"
 #include "banger-cli/news.h"
 #include "banger-cli/params.h"
 #include "banger-cli/session.h"
-#include "banger-cli/signals.h"
 #include "banger-cli/tty.h"
 #include "common/fd.h"
 #include "common/str.h"
-
-static int on_signal(struct watch *w, struct err *err)
-{
-	struct cli *cli = w->ctx;
-	int signo;
-
-	while ((signo = signals_next(w->fd)) > 0) {
-		if (!signals_ends(signo))
-			continue;
-		cli->failure = EXIT_SIGNAL + signo;
-		return err_set(
-			err, ERR_cancelled, "%s before the command began", signals_word(signo));
-	}
-	return 0;
-}
 
 static bool sets(const struct words *env, const char *name)
 {
@@ -77,7 +62,8 @@ static struct json_object *exec_params(const struct attach *a, struct err *err)
 int attach_run(struct cli *cli, struct client *c, const struct attach *a, struct err *err)
 {
 	_cleanup_reply_ struct reply reply = REPLY_INIT;
-	struct watch watch = { a->signals, on_signal, cli };
+	struct ending ending = { cli, " before the command began" };
+	struct watch watch = ending_watch(&ending, a->signals);
 	struct client_wait wait = { .watches = &watch, .n_watches = 1 };
 	struct json_object *params = exec_params(a, err);
 	struct session session;

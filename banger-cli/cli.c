@@ -1,15 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "banger-cli/cli.h"
 
+#include <json-c/json_object.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "banger-cli/client.h"
+#include "banger-cli/params.h"
 #include "banger-cli/text.h"
 
 int cli_connect(const struct cli *cli, struct client **ret, struct err *err)
 {
 	return client_open(cli->socket, ret, err);
+}
+
+int cli_call(const struct cli *cli, enum rpc_method method, struct params *p, struct reply *ret,
+	struct err *err)
+{
+	_cleanup_client_ struct client *client = NULL;
+	struct json_object *o = p ? params_finish(p, err) : NULL;
+
+	if (p && !o)
+		return -1;
+	if (cli_connect(cli, &client, err) < 0) {
+		json_object_put(o);
+		return -1;
+	}
+	return client_call(client, method, o, ret, err);
 }
 
 int cli_refuse(struct cli *cli, struct err *err, const char *fmt, ...)

@@ -3,6 +3,7 @@
 /* What every command is handed, and the commands themselves. */
 #include <stdbool.h>
 
+#include "banger-cli/client.h"
 #include "banger-cli/commands.h"
 #include "common/err.h"
 
@@ -14,7 +15,7 @@
 #define EXIT_NOT_FOUND	    127
 #define EXIT_SIGNAL	    128 /* + the signal's number */
 
-struct client;
+struct params;
 
 struct cli {
 	const char *socket; /* the daemon's */
@@ -24,6 +25,10 @@ struct cli {
 
 /* Connect to the daemon; the message says how to start it. */
 int cli_connect(const struct cli *cli, struct client **ret, struct err *err);
+
+/* One request, on a connection of its own. `p` is finished; NULL: it has no parameters. */
+int cli_call(const struct cli *cli, enum rpc_method method, struct params *p, struct reply *ret,
+	struct err *err);
 
 /* Fail for what was asked for: exit status 2, with a word on --help. Always -1. */
 int cli_refuse(struct cli *cli, struct err *err, const char *fmt, ...)

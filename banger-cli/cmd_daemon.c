@@ -6,11 +6,9 @@
 
 int cmd_daemon_status(struct cli *cli, const struct args_daemon_status *args, struct err *err)
 {
-	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply reply = REPLY_INIT;
 
-	if (cli_connect(cli, &client, err) < 0 ||
-		client_call(client, RPC_METHOD_daemon_status, NULL, &reply, err) < 0)
+	if (cli_call(cli, RPC_METHOD_daemon_status, NULL, &reply, err) < 0)
 		return -1;
 	return args->output.format == format_json ? output_json(reply.result, err)
 						  : output_members(reply.result, err);

@@ -83,71 +83,45 @@ int cmd_image_pull(struct cli *cli, const struct args_image_pull *args, struct e
 		.replace = args->replace,
 		.quiet = args->quiet };
 	struct json_object *image;
-	const char *id;
 	bool pulled = false;
 
 	if (cli_connect(cli, &client, err) < 0 || pull_image(cli, client, &ask, &reply, err) < 0)
 		return -1;
 	image = object_child(reply.result, "image");
-	id = object_text(image, "id");
 	(void)json_get_bool(reply.result, "pulled", &pulled);
-	if (!id)
-		return err_set(err, ERR_protocol, "the daemon answered without an image");
-	if (!args->quiet) {
+	if (image && !args->quiet) {
 		char size[32];
 
 		cli_say("image %s: %s%s", object_text(image, "name"),
 			text_size((unsigned long long)object_number(image, "size_bytes", 0), size),
 			pulled ? "" : ", was here already");
 	}
-	return output_id(id, err);
+	return output_id_of(reply.result, "image", err);
 }
 
 int cmd_image_promote(struct cli *cli, const struct args_image_promote *args, struct err *err)
 {
-	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply reply = REPLY_INIT;
-	struct json_object *o;
 	struct params p;
-	const char *id;
 
 	params_init(&p);
 	params_text(&p, "image", args->image);
 	params_text(&p, "name", args->name);
 	params_flag(&p, "replace", args->replace);
-	o = params_finish(&p, err);
-	if (!o)
+	if (cli_call(cli, RPC_METHOD_image_promote, &p, &reply, err) < 0)
 		return -1;
-	if (cli_connect(cli, &client, err) < 0) {
-		json_object_put(o);
-		return -1;
-	}
-	if (client_call(client, RPC_METHOD_image_promote, o, &reply, err) < 0)
-		return -1;
-	id = object_text(object_child(reply.result, "image"), "id");
-	if (!id)
-		return err_set(err, ERR_protocol, "the daemon answered without an image");
-	return output_id(id, err);
+	return output_id_of(reply.result, "image", err);
 }
 
 int cmd_image_cache(struct cli *cli, const struct args_image_cache *args, struct err *err)
 {
-	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply reply = REPLY_INIT;
 	char size[32], line[ERR_MSG_MAX];
-	struct json_object *o;
 	struct params p;
 
 	params_init(&p);
 	params_flag(&p, "dry_run", args->dry_run);
-	o = params_finish(&p, err);
-	if (!o)
-		return -1;
-	if (cli_connect(cli, &client, err) < 0) {
-		json_object_put(o);
-		return -1;
-	}
-	if (client_call(client, RPC_METHOD_image_cache_prune, o, &reply, err) < 0)
+	if (cli_call(cli, RPC_METHOD_image_cache_prune, &p, &reply, err) < 0)
 		return -1;
 	if (args->output.format == format_json)
 		return output_json(reply.result, err);
@@ -178,7 +152,6 @@ int cmd_image_register(struct cli *cli, const struct args_image_register *args, 
 	_cleanup_reply_ struct reply reply = REPLY_INIT;
 	char path[PATH_MAX];
 	struct params p;
-	const char *id;
 
 	if (!realpath(args->file, path))
 		return err_sys(err, errno == ENOENT ? ERR_not_found : ERR_operation_failed, errno,
@@ -191,10 +164,7 @@ int cmd_image_register(struct cli *cli, const struct args_image_register *args, 
 	params_flag(&p, "replace", args->replace);
 	if (import_run(cli, RPC_METHOD_image_register, &p, &offer, 1, args->quiet, &reply, err) < 0)
 		return import_failed(path, err);
-	id = object_text(object_child(reply.result, "image"), "id");
-	if (!id)
-		return err_set(err, ERR_protocol, "the daemon answered without an image");
-	return output_id(id, err);
+	return output_id_of(reply.result, "image", err);
 }
 
 /* Of directories only a layout is an image: for others there is a way. */
@@ -216,7 +186,6 @@ int cmd_image_import(struct cli *cli, const struct args_image_import *args, stru
 	_cleanup_offer_ struct offer offer = OFFER_INIT;
 	_cleanup_reply_ struct reply reply = REPLY_INIT;
 	struct json_object *image;
-	const char *id;
 	struct params p;
 
 	if (offer_any(args->source, &offer, err) < 0 || check_layout(args->source, &offer, err) < 0)
@@ -230,15 +199,12 @@ int cmd_image_import(struct cli *cli, const struct args_image_import *args, stru
 	if (import_run(cli, RPC_METHOD_image_import, &p, &offer, 1, args->quiet, &reply, err) < 0)
 		return import_failed(args->source, err);
 	image = object_child(reply.result, "image");
-	id = object_text(image, "id");
-	if (!id)
-		return err_set(err, ERR_protocol, "the daemon answered without an image");
-	if (!args->quiet) {
+	if (image && !args->quiet) {
 		char size[32];
 
 		cli_say("image %s: %s, %lld entries", args->name,
 			text_size((unsigned long long)object_number(image, "size_bytes", 0), size),
 			(long long)object_number(image, "entries", 0));
 	}
-	return output_id(id, err);
+	return output_id_of(reply.result, "image", err);
 }

@@ -87,7 +87,6 @@ int cmd_kernel_pull(struct cli *cli, const struct args_kernel_pull *args, struct
 	struct json_object *kernel;
 	bool pulled = false;
 	struct params p;
-	const char *id;
 
 	params_init(&p);
 	params_text(&p, "kernel", args->kernel);
@@ -96,14 +95,11 @@ int cmd_kernel_pull(struct cli *cli, const struct args_kernel_pull *args, struct
 	if (import_run(cli, RPC_METHOD_kernel_pull, &p, NULL, 0, args->quiet, &reply, err) < 0)
 		return -1;
 	kernel = object_child(reply.result, "kernel");
-	id = object_text(kernel, "id");
 	(void)json_get_bool(reply.result, "pulled", &pulled);
-	if (!id)
-		return err_set(err, ERR_protocol, "the daemon answered without a kernel");
-	if (!args->quiet)
+	if (kernel && !args->quiet)
 		cli_say("kernel %s: %s%s", object_text(kernel, "name"),
 			object_text(kernel, "version"), pulled ? "" : ", was here already");
-	return output_id(id, err);
+	return output_id_of(reply.result, "kernel", err);
 }
 
 /* The kernel and, unless it brings its own or needs none, its modules. */
@@ -120,7 +116,6 @@ int cmd_kernel_import(struct cli *cli, const struct args_kernel_import *args, st
 	struct offer offers[2] = { OFFER_INIT, OFFER_INIT };
 	struct host_kernel host;
 	struct params p;
-	const char *id;
 	int r;
 
 	if (host_kernel_choose("", args->kernel, args->modules, &host, err) < 0)
@@ -142,8 +137,5 @@ int cmd_kernel_import(struct cli *cli, const struct args_kernel_import *args, st
 	offer_finish(&offers[1]);
 	if (r < 0)
 		return -1;
-	id = object_text(object_child(reply.result, "kernel"), "id");
-	if (!id)
-		return err_set(err, ERR_protocol, "the daemon answered without a kernel");
-	return output_id(id, err);
+	return output_id_of(reply.result, "kernel", err);
 }

@@ -126,28 +126,34 @@ static int run_detached(struct cli *cli, struct client *c, const struct plan *pl
 	return output_id(vm.id, err);
 }
 
-/* The image is here, or comes here; *machine names it then, by what is in `name`. */
-static int get_image(struct cli *cli, struct client *c, struct args_machine *machine, bool quiet,
-	char *name, size_t cap, struct err *err)
-{
-	const struct pull_ask ask = pull_of(machine, quiet);
+/* What a VM is to be made of: the names of image and kernel, and the image's file, if it is one. */
+struct parts {
+	char image[REF_NAME_MAX + 1], kernel[REF_NAME_MAX + 1];
+	int file;
+};
 
-	if (pull_for_vm(cli, c, &ask, name, cap, err) < 0)
-		return -1;
-	machine->image = name;
-	return 0;
+static void parts_finish(struct parts *p)
+{
+	fd_closep(&p->file);
 }
 
-/* As get_image(). */
-static int get_kernel(struct cli *cli, struct client *c, struct args_machine *machine, bool quiet,
-	char *id, size_t cap, struct err *err)
+/* Image and kernel are here, or come here; *machine and *plan name them then, by *parts. */
+static int get_parts(struct cli *cli, struct client *c, struct args_machine *machine,
+	struct plan *plan, struct parts *parts, struct err *err)
 {
-	bool may_pull = machine->pull != pull_policy_never + 1;
+	const struct pull_ask ask = pull_of(machine, plan->quiet);
 
-	if (pull_kernel_for_vm(cli, c, machine->kernel, may_pull, quiet, id, cap, err) < 0)
+	if (pull_for_vm(cli, c, &ask, parts->image, sizeof(parts->image), err) < 0)
 		return -1;
-	if (*id)
-		machine->kernel = id;
+	machine->image = parts->image;
+	if (pull_kernel_for_vm(cli, c, machine->kernel, ask.policy != pull_policy_never,
+		    plan->quiet, parts->kernel, sizeof(parts->kernel), err) < 0)
+		return -1;
+	if (*parts->kernel)
+		machine->kernel = parts->kernel;
+	if (create_open_image(c, machine->image, &parts->file, err) < 0)
+		return -1;
+	plan->image_file = parts->file;
 	return 0;
 }
 
@@ -157,8 +163,7 @@ int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
 	_cleanup_reply_ struct reply image = REPLY_INIT;
 	const bool has_command = args->command.n > 0 || args->entrypoint;
 	struct args_machine machine = args->machine;
-	char name[REF_NAME_MAX + 1], kernel[REF_NAME_MAX + 1];
-	_cleanup_fd_ int image_file = -1;
+	_cleanup_(parts_finish) struct parts parts = { .file = -1 };
 	struct words argv = { 0 };
 	/* With a command, the VM is but the place for it. */
 	struct plan plan = {
@@ -178,11 +183,8 @@ int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
 		return -1;
 	if (args->dry_run)
 		return dry_run(client, &plan, err);
-	if (get_image(cli, client, &machine, args->quiet, name, sizeof(name), err) < 0 ||
-		get_kernel(cli, client, &machine, args->quiet, kernel, sizeof(kernel), err) < 0 ||
-		create_open_image(client, machine.image, &image_file, err) < 0)
+	if (get_parts(cli, client, &machine, &plan, &parts, err) < 0)
 		return -1;
-	plan.image_file = image_file;
 	if (has_command && create_argv(client, machine.image, args->entrypoint, &args->command,
 				   &argv, &image, err) < 0)
 		return -1;
@@ -202,8 +204,7 @@ int cmd_vm_create(struct cli *cli, const struct args_vm_create *args, struct err
 	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply image = REPLY_INIT;
 	struct args_machine machine = args->machine;
-	char name[REF_NAME_MAX + 1], kernel[REF_NAME_MAX + 1];
-	_cleanup_fd_ int image_file = -1;
+	_cleanup_(parts_finish) struct parts parts = { .file = -1 };
 	struct words argv = { 0 };
 	struct plan plan = {
 		.machine = &machine,
@@ -216,11 +217,8 @@ int cmd_vm_create(struct cli *cli, const struct args_vm_create *args, struct err
 	int status;
 
 	if (create_check(cli, &args->machine, err) < 0 || cli_connect(cli, &client, err) < 0 ||
-		get_image(cli, client, &machine, args->quiet, name, sizeof(name), err) < 0 ||
-		get_kernel(cli, client, &machine, args->quiet, kernel, sizeof(kernel), err) < 0 ||
-		create_open_image(client, machine.image, &image_file, err) < 0)
+		get_parts(cli, client, &machine, &plan, &parts, err) < 0)
 		return -1;
-	plan.image_file = image_file;
 	if ((args->command.n > 0 || args->entrypoint) &&
 		create_argv(client, machine.image, args->entrypoint, &args->command, &argv, &image,
 			err) < 0)

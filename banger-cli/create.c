@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "banger-cli/args.h"
+#include "banger-cli/ending.h"
 #include "banger-cli/object.h"
 #include "banger-cli/progress.h"
 #include "banger-cli/signals.h"
@@ -30,7 +31,6 @@ struct making {
 
 int create_check(struct cli *cli, const struct args_machine *machine, struct err *err)
 {
-	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply reply = REPLY_INIT;
 	struct json_object *images;
 	char all[256] = "";
@@ -38,8 +38,7 @@ int create_check(struct cli *cli, const struct args_machine *machine, struct err
 
 	if (machine->image)
 		return 0;
-	if (cli_connect(cli, &client, err) < 0 ||
-		client_call(client, RPC_METHOD_image_list, NULL, &reply, err) < 0)
+	if (cli_call(cli, RPC_METHOD_image_list, NULL, &reply, err) < 0)
 		return -1;
 	images = object_array(reply.result, "images");
 	for (size_t i = 0; i < object_array_size(images); i++) {
@@ -298,22 +297,12 @@ int create_vm(struct cli *cli, struct client *c, const struct plan *plan, int si
 	return -1;
 }
 
-static int on_signal_removing(struct watch *w, struct err *err)
-{
-	int signo;
-
-	while ((signo = signals_next(w->fd)) > 0)
-		if (signals_ends(signo))
-			return err_set(err, ERR_cancelled, "%s while the VM was being deleted",
-				signals_word(signo));
-	return 0;
-}
-
 /* Ask for something about a VM that is to go; a signal ends the wait. */
 static int ask_removing(struct client *c, enum rpc_method method, struct params *p, int signals,
 	struct reply *ret, struct err *err)
 {
-	struct watch watch = { .fd = signals, .ready = on_signal_removing };
+	struct ending ending = { NULL, " while the VM was being deleted" };
+	struct watch watch = ending_watch(&ending, signals);
 	struct client_wait wait = { .watches = &watch, .n_watches = 1 };
 	struct json_object *o = params_finish(p, err);
 	uint64_t request;

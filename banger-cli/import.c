@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "banger-cli/ending.h"
 #include "banger-cli/progress.h"
 #include "banger-cli/signals.h"
 #include "common/fd.h"
@@ -80,20 +81,6 @@ int offer_any(const char *path, struct offer *ret, struct err *err)
 	return offer_file(path, ret, err);
 }
 
-static int on_signal(struct watch *w, struct err *err)
-{
-	struct cli *cli = w->ctx;
-	int signo;
-
-	while ((signo = signals_next(w->fd)) > 0) {
-		if (!signals_ends(signo))
-			continue;
-		cli->failure = EXIT_SIGNAL + signo;
-		return err_set(err, ERR_cancelled, "%s: nothing was imported", signals_word(signo));
-	}
-	return 0;
-}
-
 int import_failed(const char *source, struct err *err)
 {
 	if (err->code != ERR_bad_request && err->code != ERR_bad_input &&
@@ -108,6 +95,7 @@ int import_run(struct cli *cli, enum rpc_method method, struct params *p, struct
 {
 	_cleanup_client_ struct client *client = NULL;
 	_cleanup_fd_ int signals = -1;
+	struct ending ending = { cli, ": nothing was imported" };
 	struct watch watches[1 + OFFERS_MAX];
 	struct progress progress;
 	struct client_wait wait = { progress_stage, &progress, watches, 1 };
@@ -121,7 +109,7 @@ int import_run(struct cli *cli, enum rpc_method method, struct params *p, struct
 		json_object_put(params);
 		return -1;
 	}
-	watches[0] = (struct watch){ signals, on_signal, cli };
+	watches[0] = ending_watch(&ending, signals);
 	for (size_t i = 0; i < n_offers; i++) {
 		if (offers[i].fd >= 0)
 			fds[n_fds++] = offers[i].fd;

@@ -9,7 +9,6 @@
 int list_show(
 	struct cli *cli, const struct listing *l, const struct args_list *args, struct err *err)
 {
-	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply reply = REPLY_INIT;
 	_cleanup_table_ struct table t;
 	struct json_object *list;
@@ -17,8 +16,7 @@ int list_show(
 	table_init(&t, l->titles, l->n_titles);
 	if (args->quiet && args->format == format_json)
 		return cli_refuse(cli, err, "--quiet prints ids, --output json all: choose one");
-	if (cli_connect(cli, &client, err) < 0 ||
-		client_call(client, l->method, NULL, &reply, err) < 0)
+	if (cli_call(cli, l->method, NULL, &reply, err) < 0)
 		return -1;
 	list = object_array(reply.result, l->member);
 	if (args->format == format_json)
@@ -32,14 +30,12 @@ int list_show(
 
 int catalog_show(struct cli *cli, const struct listing *l, enum format format, struct err *err)
 {
-	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply reply = REPLY_INIT;
 	_cleanup_table_ struct table t;
 	struct json_object *list, *problems;
 
 	table_init(&t, l->titles, l->n_titles);
-	if (cli_connect(cli, &client, err) < 0 ||
-		client_call(client, l->method, NULL, &reply, err) < 0)
+	if (cli_call(cli, l->method, NULL, &reply, err) < 0)
 		return -1;
 	problems = object_array(reply.result, "problems");
 	for (size_t i = 0; i < object_array_size(problems); i++) {

@@ -238,6 +238,15 @@ int output_id(const char *id, struct err *err)
 	return 0;
 }
 
+int output_id_of(struct json_object *result, const char *name, struct err *err)
+{
+	const char *id = object_text(object_child(result, name), "id");
+
+	if (!id)
+		return err_set(err, ERR_protocol, "the daemon answered without '%s'", name);
+	return output_id(id, err);
+}
+
 int output_ids(struct json_object *list, const char *name, struct err *err)
 {
 	for (size_t i = 0; i < object_array_size(list); i++) {

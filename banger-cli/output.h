@@ -19,6 +19,9 @@ int output_ids(struct json_object *list, const char *name, struct err *err);
 /* One id in a line of its own. */
 int output_id(const char *id, struct err *err);
 
+/* The id of an answer's object `name`, what was made or found, in a line of its own. */
+int output_id_of(struct json_object *result, const char *name, struct err *err);
+
 /* A member that is a moment (RFC 3339 in UTC, or seconds since the epoch) in local time, as
  * "2026-01-31 12:00", into buf; returns it. "" when o has no such member. */
 const char *output_time(struct json_object *o, const char *name, char buf[64]);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "banger-cli/credentials.h"
+#include "banger-cli/ending.h"
 #include "banger-cli/layers.h"
 #include "banger-cli/object.h"
 #include "banger-cli/params.h"
@@ -74,27 +75,12 @@ static int make_params(
 	return ask->policy == pull_policy_never ? 0 : add_all(p, c, ask->reference, err);
 }
 
-static int on_signal(struct watch *w, struct err *err)
-{
-	struct cli *cli = w->ctx;
-	int signo;
-
-	while ((signo = signals_next(w->fd)) > 0) {
-		if (!signals_ends(signo))
-			continue;
-		cli->failure = EXIT_SIGNAL + signo;
-		return err_set(err, ERR_cancelled,
-			"%s: what was fetched by now is kept for the next pull",
-			signals_word(signo));
-	}
-	return 0;
-}
-
 int pull_image(struct cli *cli, struct client *c, const struct pull_ask *ask, struct reply *ret,
 	struct err *err)
 {
 	_cleanup_fd_ int signals = -1;
-	struct watch watch = { .ready = on_signal, .ctx = cli };
+	struct ending ending = { cli, ": what was fetched by now is kept for the next pull" };
+	struct watch watch;
 	static struct layers layers; /* large, and one at a time */
 	struct client_wait wait = { layers_stage, &layers, &watch, 1 };
 	struct json_object *params;
@@ -115,7 +101,7 @@ int pull_image(struct cli *cli, struct client *c, const struct pull_ask *ask, st
 		json_object_put(params);
 		return -1;
 	}
-	watch.fd = signals;
+	watch = ending_watch(&ending, signals);
 	layers_init(&layers, ask->quiet);
 	if (client_send(c, RPC_METHOD_image_pull, params, NULL, 0, true, &id, err) < 0)
 		return -1;
