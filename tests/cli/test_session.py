@@ -436,6 +436,7 @@ def test_other_news_are_the_end_of_them(bench, answer):
     bench.daemon.methods["vm.await"] = reply
     done = bench.run("vm", "exec", "web", "cat", input=b"through")
     assert (done.stdout, done.stderr, done.returncode) == (b"through", b"", 0)
+    wait_for(lambda: bench.daemon.called("vm.await"))  # which is read when the command may be over
     assert len(bench.daemon.called("vm.await")) == 1
 
 
