@@ -133,6 +133,15 @@ int reply_end(struct reply *r, struct json_object **ret, struct err *err)
 	return 0;
 }
 
+int reply_single(const char *key, struct json_object *o, struct json_object **ret, struct err *err)
+{
+	struct reply r;
+
+	reply_begin(&r);
+	reply_object(&r, key, o);
+	return reply_end(&r, ret, err);
+}
+
 void reply_drop(struct reply *r)
 {
 	json_object_put(TAKE_PTR(r->object));

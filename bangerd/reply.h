@@ -33,6 +33,8 @@ void reply_object(struct reply *r, const char *key, struct json_object *o);
 struct json_object *reply_take(struct reply *r);
 /* The same as a result. */
 int reply_end(struct reply *r, struct json_object **ret, struct err *err);
+/* {KEY: o} as a result; `o` as of reply_object(). */
+int reply_single(const char *key, struct json_object *o, struct json_object **ret, struct err *err);
 /* For a path that gives up. */
 void reply_drop(struct reply *r);
 

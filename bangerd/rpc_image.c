@@ -31,11 +31,7 @@ static void describe(struct reply *r, const struct image_row *row)
 
 static int answer(struct reply *image, struct json_object **ret_result, struct err *err)
 {
-	struct reply r;
-
-	reply_begin(&r);
-	reply_object(&r, "image", reply_take(image));
-	return reply_end(&r, ret_result, err);
+	return reply_single("image", reply_take(image), ret_result, err);
 }
 
 int rpc_image_import(struct call *call, struct rpc_image_import_in *in,
@@ -74,7 +70,7 @@ static int list_one(void *ctx, struct image_row *row, struct err *err)
 int rpc_image_list(struct call *call, struct rpc_image_list_in *in, struct json_object **ret_result,
 	struct err *err)
 {
-	struct reply list, r;
+	struct reply list;
 
 	reply_begin_array(&list);
 	if (store_image_list(call->services->store, STORE_READ, call->uid, list_one, &list, err) <
@@ -82,9 +78,7 @@ int rpc_image_list(struct call *call, struct rpc_image_list_in *in, struct json_
 		reply_drop(&list);
 		return -1;
 	}
-	reply_begin(&r);
-	reply_object(&r, "images", reply_take(&list));
-	return reply_end(&r, ret_result, err);
+	return reply_single("images", reply_take(&list), ret_result, err);
 }
 
 static void add_layers(struct reply *image, const strv *layers)

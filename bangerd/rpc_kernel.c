@@ -25,11 +25,7 @@ static void describe(struct reply *r, const struct kernel_row *row)
 
 static int answer(struct reply *kernel, struct json_object **ret_result, struct err *err)
 {
-	struct reply r;
-
-	reply_begin(&r);
-	reply_object(&r, "kernel", reply_take(kernel));
-	return reply_end(&r, ret_result, err);
+	return reply_single("kernel", reply_take(kernel), ret_result, err);
 }
 
 int rpc_kernel_import(struct call *call, struct rpc_kernel_import_in *in,
@@ -72,7 +68,7 @@ static int list_one(void *ctx, const struct kernel_row *row, struct err *err)
 int rpc_kernel_list(struct call *call, struct rpc_kernel_list_in *in,
 	struct json_object **ret_result, struct err *err)
 {
-	struct reply list, r;
+	struct reply list;
 
 	reply_begin_array(&list);
 	if (store_kernel_list(call->services->store, STORE_READ, call->uid, list_one, &list, err) <
@@ -80,9 +76,7 @@ int rpc_kernel_list(struct call *call, struct rpc_kernel_list_in *in,
 		reply_drop(&list);
 		return -1;
 	}
-	reply_begin(&r);
-	reply_object(&r, "kernels", reply_take(&list));
-	return reply_end(&r, ret_result, err);
+	return reply_single("kernels", reply_take(&list), ret_result, err);
 }
 
 int rpc_kernel_show(struct call *call, struct rpc_kernel_show_in *in,

@@ -8,13 +8,10 @@ int rpc_operations_list(struct call *call, struct rpc_operations_list_in *in,
 	struct json_object **ret_result, struct err *err)
 {
 	struct json_object *list;
-	struct reply r;
 
 	if (operations_list(call->services->operations, call->uid, &list, err) < 0)
 		return -1;
-	reply_begin(&r);
-	reply_object(&r, "operations", list);
-	return reply_end(&r, ret_result, err);
+	return reply_single("operations", list, ret_result, err);
 }
 
 int rpc_vm_create_status(struct call *call, struct rpc_vm_create_status_in *in,
@@ -22,18 +19,13 @@ int rpc_vm_create_status(struct call *call, struct rpc_vm_create_status_in *in,
 {
 	struct json_object *described;
 	struct operation *o;
-	struct reply r;
 	int n;
 
 	if (operations_find(call->services->operations, call->uid, in->operation, &o, err) < 0)
 		return -1;
 	n = operation_describe(o, &described, err);
 	operation_unref(o);
-	if (n < 0)
-		return -1;
-	reply_begin(&r);
-	reply_object(&r, "operation", described);
-	return reply_end(&r, ret_result, err);
+	return n < 0 ? -1 : reply_single("operation", described, ret_result, err);
 }
 
 int rpc_vm_create_cancel(struct call *call, struct rpc_vm_create_cancel_in *in,

@@ -13,6 +13,7 @@
 #include "bangerd/call.h"
 #include "bangerd/loop.h"
 #include "bangerd/operations.h"
+#include "bangerd/reply.h"
 #include "bangerd/rpc_answer.h"
 #include "bangerd/vm_await.h"
 #include "bangerd/vm_json.h"
@@ -272,14 +273,11 @@ static void watch_changed(struct operation_watcher *w, const struct operation_vi
 static void watch_ended(struct operation_watcher *w, struct operation *o)
 {
 	struct request *r = REQUEST_OF(w, watcher);
-	struct json_object *described = NULL, *result = json_object_new_object();
+	struct json_object *described, *result = NULL;
 	struct err err = ERR_INIT;
 
-	if (operation_describe(o, &described, &err) == 0 &&
-		(!result || json_object_object_add(result, "operation", described) < 0)) {
-		json_object_put(described);
-		err_sys(&err, ERR_operation_failed, ENOMEM, "cannot make the answer");
-	}
+	if (operation_describe(o, &described, &err) == 0)
+		(void)reply_single("operation", described, &result, &err);
 	answer(r, result, &err);
 }
 
@@ -296,14 +294,11 @@ void call_watch(struct call *call, struct operation *o)
 static void await_done(struct vm_await *a, struct vm *vm)
 {
 	struct request *r = REQUEST_OF(a, await);
-	struct json_object *described = NULL, *result = json_object_new_object();
+	struct json_object *described, *result = NULL;
 	struct err err = ERR_INIT;
 
-	if (vm_describe(vm, false, &described, &err) == 0 &&
-		(!result || json_object_object_add(result, "vm", described) < 0)) {
-		json_object_put(described);
-		err_sys(&err, ERR_operation_failed, ENOMEM, "cannot make the answer");
-	}
+	if (vm_describe(vm, false, &described, &err) == 0)
+		(void)reply_single("vm", described, &result, &err);
 	answer(r, result, &err);
 }
 

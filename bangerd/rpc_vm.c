@@ -34,13 +34,8 @@ int rpc_vm_list(struct call *call, struct rpc_vm_list_in *in, struct json_object
 static int reply_vm(struct vm *vm, bool full, struct json_object **ret, struct err *err)
 {
 	struct json_object *o;
-	struct reply r;
 
-	if (vm_describe(vm, full, &o, err) < 0)
-		return -1;
-	reply_begin(&r);
-	reply_object(&r, "vm", o);
-	return reply_end(&r, ret, err);
+	return vm_describe(vm, full, &o, err) < 0 ? -1 : reply_single("vm", o, ret, err);
 }
 
 int rpc_vm_show(struct call *call, struct rpc_vm_show_in *in, struct json_object **ret_result,

@@ -102,28 +102,19 @@ int vm_describe(struct vm *vm, bool full, struct json_object **ret, struct err *
 
 int vm_describe_all(struct vms *vms, uid_t uid, struct json_object **ret, struct err *err)
 {
-	struct reply list, result;
-	struct err why = ERR_INIT;
+	struct reply list;
 
 	reply_begin_array(&list);
 	pthread_mutex_lock(&vms->lock);
 	for (struct vm *vm = vms->first; vm && !list.failed; vm = vm->next) {
-		struct json_object *o = NULL;
 		struct reply r;
 
 		if (uid != 0 && vm->row.owner != uid)
 			continue;
 		reply_begin(&r);
 		put_short(&r, vm);
-		reply_object(&list, NULL, reply_end(&r, &o, &why) < 0 ? NULL : o);
+		reply_object(&list, NULL, reply_take(&r));
 	}
 	pthread_mutex_unlock(&vms->lock);
-	reply_begin(&result);
-	if (list.failed) {
-		reply_drop(&list);
-		result.failed = true;
-	} else {
-		reply_object(&result, "vms", list.object);
-	}
-	return reply_end(&result, ret, err);
+	return reply_single("vms", reply_take(&list), ret, err);
 }
