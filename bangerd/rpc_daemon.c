@@ -10,6 +10,7 @@
 #include "bangerd/loop.h"
 #include "bangerd/reply.h"
 #include "bangerd/room.h"
+#include "bangerd/vm_check.h"
 #include "bangerd/vms.h"
 #include "common/log.h"
 #include "common/settings.h"
@@ -71,14 +72,29 @@ static struct json_object *describe_host(const struct services *s)
 	return reply_take(&r);
 }
 
+static struct json_object *describe_defaults(const struct vm_defaults *d)
+{
+	struct reply r;
+
+	reply_begin(&r);
+	reply_int(&r, "vcpus", d->vcpus);
+	reply_int(&r, "memory_mib", d->memory_mib);
+	reply_int(&r, "disk_size", (int64_t)d->work_size);
+	reply_int(&r, "system_overlay_size", (int64_t)d->disk_size);
+	return reply_take(&r);
+}
+
 int rpc_daemon_status(struct call *call, struct rpc_daemon_status_in *in,
 	struct json_object **ret_result, struct err *err)
 {
 	const struct services *s = call->services;
 	unsigned all = 0, running = 0;
+	struct vm_defaults defaults;
 	struct timespec now;
 	struct reply r;
 
+	if (vm_defaults(s->vms, &defaults, err) < 0)
+		return -1;
 	vms_count(s->vms, call->uid, &all, &running);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	reply_begin(&r);
@@ -88,6 +104,7 @@ int rpc_daemon_status(struct call *call, struct rpc_daemon_status_in *in,
 	reply_int(&r, "vms", all);
 	reply_int(&r, "vms_running", running);
 	reply_object(&r, "host", describe_host(s));
+	reply_object(&r, "defaults", describe_defaults(&defaults));
 	reply_string(&r, "reconciled", vms_reconciled(s->vms));
 	reply_string(&r, "socket", s->socket_path);
 	reply_string(&r, "state_dir", s->settings->paths_state_dir.s);

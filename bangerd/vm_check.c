@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bangerd/call.h"
 #include "bangerd/disk.h"
@@ -101,6 +102,22 @@ int vm_choose(const struct vms *vms, enum vmm_kind asked, enum accel accel, stru
 	};
 
 	return host_choose(vms->services->host, &wish, ret, err);
+}
+
+int vm_defaults(struct vms *vms, struct vm_defaults *ret, struct err *err)
+{
+	const struct settings *settings = vms->services->settings;
+	uint64_t total, available;
+
+	if (vm_host_memory(vms, &total, &available, err) < 0)
+		return -1;
+	*ret = (struct vm_defaults){
+		.vcpus = vm_default_vcpus(sysconf(_SC_NPROCESSORS_ONLN)),
+		.memory_mib = vm_default_memory_mib(total),
+		.work_size = settings->image_work_size,
+		.disk_size = settings->image_system_overlay_size,
+	};
+	return 0;
 }
 
 static uint64_t whole_blocks(uint64_t size)

@@ -8,6 +8,15 @@
 uint8_t vm_default_vcpus(long host_cpus);
 uint32_t vm_default_memory_mib(uint64_t host_mib);
 
+/* The same of this host and its settings. Fails when /proc/meminfo cannot be read. */
+struct vm_defaults {
+	uint8_t vcpus;
+	uint32_t memory_mib;
+	uint64_t work_size; /* bytes; 0: no work disk */
+	uint64_t disk_size; /* bytes; at least the image's */
+};
+int vm_defaults(struct vms *vms, struct vm_defaults *ret, struct err *err);
+
 /* MemTotal and MemAvailable of a /proc/meminfo text, in MiB; false when it is not one. */
 bool vm_parse_meminfo(const char *meminfo, uint64_t *ret_total, uint64_t *ret_available);
 int vm_host_memory(struct vms *vms, uint64_t *ret_total, uint64_t *ret_available, struct err *err);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "bangerd/disk.h"
 #include "bangerd/host.h"
@@ -44,15 +43,14 @@ static int fill_resources(struct vms *vms, const struct rpc_vm_create_begin_in *
 	const struct image_row *image, struct vm_row *row, struct err *err)
 {
 	const struct settings *settings = vms->services->settings;
-	uint64_t total, available;
+	struct vm_defaults defaults;
 
-	if (vm_host_memory(vms, &total, &available, err) < 0)
+	if (vm_defaults(vms, &defaults, err) < 0)
 		return -1;
-	row->vcpus = in->vcpus ? in->vcpus : vm_default_vcpus(sysconf(_SC_NPROCESSORS_ONLN));
-	row->memory_mib = in->memory_mib ? in->memory_mib : vm_default_memory_mib(total);
-	row->work_size = in->disk_size ? in->disk_size : settings->image_work_size;
-	if (vm_size_disks(row, in->system_overlay_size, settings->image_system_overlay_size,
-		    image->size, err) < 0)
+	row->vcpus = in->vcpus ? in->vcpus : defaults.vcpus;
+	row->memory_mib = in->memory_mib ? in->memory_mib : defaults.memory_mib;
+	row->work_size = in->disk_size ? in->disk_size : defaults.work_size;
+	if (vm_size_disks(row, in->system_overlay_size, defaults.disk_size, image->size, err) < 0)
 		return -1;
 	/* Nothing is to lie over a file that its owner can change. */
 	if (image->path.s[0])
