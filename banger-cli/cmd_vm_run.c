@@ -32,13 +32,16 @@ static int check_run(struct cli *cli, const struct args_vm_run *a, struct err *e
 	return create_check(cli, &a->machine, err);
 }
 
-static void say_plan(const struct plan *plan)
+static int say_plan(struct client *c, const struct plan *plan, struct err *err)
 {
 	char line[ERR_MSG_MAX];
 
-	create_describe(plan, line, sizeof(line));
-	if (!plan->quiet)
-		cli_say("%s", line);
+	if (plan->quiet)
+		return 0;
+	if (create_describe(c, plan, line, sizeof(line), err) < 0)
+		return -1;
+	cli_say("%s", line);
+	return 0;
 }
 
 static struct pull_ask pull_of(const struct args_machine *machine, bool quiet)
@@ -60,8 +63,8 @@ static int dry_run(struct client *c, const struct plan *plan, struct err *err)
 		pull_kernel_would(c, plan->machine->kernel, ask.policy != pull_policy_never, kernel,
 			sizeof(kernel), err) < 0)
 		return -1;
-	create_describe(plan, line, sizeof(line));
-	if (output_id(line, err) < 0 || (pull[0] && output_id(pull, err) < 0))
+	if (create_describe(c, plan, line, sizeof(line), err) < 0 || output_id(line, err) < 0 ||
+		(pull[0] && output_id(pull, err) < 0))
 		return -1;
 	return kernel[0] ? output_id(kernel, err) : 0;
 }
@@ -104,8 +107,8 @@ static int run_attached(struct cli *cli, struct client *c, const struct args_vm_
 	struct created vm;
 	int status;
 
-	say_plan(plan);
-	if (signals_open(&signals, err) < 0 || create_vm(cli, c, plan, signals, &vm, err) < 0)
+	if (say_plan(c, plan, err) < 0 || signals_open(&signals, err) < 0 ||
+		create_vm(cli, c, plan, signals, &vm, err) < 0)
 		return -1;
 	attach.vm = vm.id;
 	attach.signals = signals;
@@ -120,8 +123,8 @@ static int run_detached(struct cli *cli, struct client *c, const struct plan *pl
 	_cleanup_fd_ int signals = -1;
 	struct created vm;
 
-	say_plan(plan);
-	if (signals_open(&signals, err) < 0 || create_vm(cli, c, plan, signals, &vm, err) < 0)
+	if (say_plan(c, plan, err) < 0 || signals_open(&signals, err) < 0 ||
+		create_vm(cli, c, plan, signals, &vm, err) < 0)
 		return -1;
 	return output_id(vm.id, err);
 }

@@ -81,25 +81,56 @@ static void append(char *buf, size_t cap, const char *fmt, const char *value)
 	str_format(buf + used, cap - used, fmt, value);
 }
 
-void create_describe(const struct plan *plan, char *buf, size_t cap)
+static void append_size(char *buf, size_t cap, const char *fmt, uint64_t n)
 {
-	const struct args_machine *m = plan->machine;
-	char number[32], size[32];
+	char size[32];
 
+	append(buf, cap, fmt, text_size(n, size));
+}
+
+static void append_disks(
+	char *buf, size_t cap, const struct args_machine *m, struct json_object *defaults)
+{
+	uint64_t work =
+		m->disk_size ? m->disk_size : (uint64_t)object_number(defaults, "disk_size", 0);
+
+	if (work)
+		append_size(buf, cap, ", work disk %s", work);
+	else
+		append(buf, cap, ", %s", "no work disk");
+	if (m->system_overlay_size)
+		append_size(buf, cap, ", root disk %s", m->system_overlay_size);
+	else
+		append_size(buf, cap, ", root disk at least %s",
+			(uint64_t)object_number(defaults, "system_overlay_size", 0));
+}
+
+int create_describe(
+	struct client *c, const struct plan *plan, char *buf, size_t cap, struct err *err)
+{
+	_cleanup_reply_ struct reply status = REPLY_INIT;
+	const struct args_machine *m = plan->machine;
+	struct json_object *defaults;
+	int64_t vcpus, memory;
+	char number[32];
+
+	if (client_call(c, RPC_METHOD_daemon_status, NULL, &status, err) < 0)
+		return -1;
+	defaults = object_child(status.result, "defaults");
+	vcpus = m->vcpus ? m->vcpus : object_number(defaults, "vcpus", 0);
+	memory = m->memory ? m->memory : object_number(defaults, "memory_mib", 0);
+	if (vcpus <= 0 || memory <= 0 || memory > UINT32_MAX)
+		return err_set(err, ERR_protocol, "the daemon answered without defaults");
 	buf[0] = '\0';
 	append(buf, cap, "image %s", m->image);
 	if (m->name)
 		append(buf, cap, ", name %s", m->name);
 	if (m->kernel)
 		append(buf, cap, ", kernel %s", m->kernel);
-	str_format(number, sizeof(number), "%u", m->vcpus);
-	append(buf, cap, ", vCPUs %s", m->vcpus ? number : "by default");
-	append(buf, cap, ", memory %s",
-		m->memory ? text_size((unsigned long long)m->memory << 20, size) : "by default");
-	append(buf, cap, ", work disk %s",
-		m->disk_size ? text_size(m->disk_size, size) : "by default");
-	append(buf, cap, ", root disk %s",
-		m->system_overlay_size ? text_size(m->system_overlay_size, size) : "by default");
+	str_format(number, sizeof(number), "%lld", (long long)vcpus);
+	append(buf, cap, vcpus == 1 ? ", %s vCPU" : ", %s vCPUs", number);
+	append_size(buf, cap, ", memory %s", (uint64_t)memory << 20);
+	append_disks(buf, cap, m, defaults);
 	append(buf, cap, ", NAT %s", m->nat ? "on" : "off");
 	if (m->accel != accel_auto)
 		append(buf, cap, ", acceleration %s", accel_to_name(m->accel));
@@ -107,6 +138,7 @@ void create_describe(const struct plan *plan, char *buf, size_t cap)
 		append(buf, cap, ", VMM %s", vmm_kind_to_name(m->vmm));
 	if (plan->auto_remove)
 		append(buf, cap, ", %s at the end", "deleted");
+	return 0;
 }
 
 int create_argv(struct client *c, const char *image, const char *entrypoint,

@@ -33,8 +33,10 @@ int create_check(struct cli *cli, const struct args_machine *machine, struct err
 /* The file of an image that has a path (`image register`); -1 for others. */
 int create_open_image(struct client *c, const char *image, int *ret_fd, struct err *err);
 
-/* The plan in one line for people: "image debian, 2 vCPUs, …". */
-void create_describe(const struct plan *plan, char *buf, size_t cap);
+/* The plan in one line for people, with what the daemon gives a VM that does not say: "image
+ * debian, 2 vCPUs, …". */
+int create_describe(
+	struct client *c, const struct plan *plan, char *buf, size_t cap, struct err *err);
 
 /* `entrypoint`, or the image's when that is NULL, then `command`, as a list whose words live as
  * long as *ret_image (the caller finishes it). The array is the caller's to free. */

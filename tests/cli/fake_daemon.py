@@ -129,6 +129,8 @@ class FakeDaemon:
         self.exec_done = threading.Event()
         self.agents = []
         self.methods = {
+            "daemon.status": lambda c, r, f: {"defaults": {
+                "vcpus": 1, "memory_mib": 1536, "disk_size": 0, "system_overlay_size": 8 << 30}},
             "vm.list": lambda c, r, f: {"vms": list(self.vms.values())},
             "vm.show": lambda c, r, f: {"vm": self.find(r["params"]["vm"])},
             "vm.create.begin": self.create_begin,

@@ -157,6 +157,34 @@ def test_dry_run(bench):
     assert run(bench, "--dry-run", "--kernel", "nope").returncode == 1
 
 
+def test_plan_is_told(bench):
+    """With the numbers that the daemon gives to a VM that does not say."""
+    def plan(*words):
+        done = run(bench, "--dry-run", *words)
+        assert done.returncode == 0
+        return done.stdout.decode()
+    assert plan() == ("image debian, 1 vCPU, memory 1.5 GiB, no work disk, root disk at least "
+                      "8.0 GiB, NAT off\n")
+    assert plan("--vcpu", "3", "--disk-size", "10G", "--nat", "--rm", "--name", "x") == (
+        "image debian, name x, 3 vCPUs, memory 1.5 GiB, work disk 10.0 GiB, root disk at least "
+        "8.0 GiB, NAT on, deleted at the end\n")
+    bench.daemon.methods["daemon.status"] = lambda c, r, f: {"defaults": {
+        "vcpus": 2, "memory_mib": 1024, "disk_size": 20 << 30, "system_overlay_size": 8 << 30}}
+    assert plan("--memory", "512M", "--system-overlay-size", "9G") == (
+        "image debian, 2 vCPUs, memory 512.0 MiB, work disk 20.0 GiB, root disk 9.0 GiB, NAT off\n")
+
+
+@pytest.mark.parametrize("defaults", [None, 1, {}, {"vcpus": 1}, {"vcpus": 1, "memory_mib": -1},
+                                      {"vcpus": 1, "memory_mib": 1 << 60}])
+def test_no_plan(bench, defaults):
+    bench.daemon.methods["daemon.status"] = lambda c, r, f: {"defaults": defaults}
+    for words in (["--dry-run"], ["--rm", "--", "true"]):
+        done = run(bench, *words)
+        assert done.returncode in (1, 125) and b"without defaults" in done.stderr
+    assert not bench.daemon.called("vm.create.begin")
+    assert run(bench, "--rm", "-q", "--", "true").returncode == 0
+
+
 def test_dry_run_of_what_is_not_here(bench):
     """Where it would come from; nothing comes."""
     def pull(c, r, f):

@@ -106,3 +106,30 @@ def test_operations_are_the_owners(things):
 
     assert "mine" in [row["name"] for row in operations(ONE)]
     assert "mine" not in [row["name"] for row in operations(21003)]
+
+
+def test_root_means_its_own(things, busybox):
+    """Of two VMs of a name root's is meant, though the user's is older: also by what takes many."""
+    make = ("vm", "create", "--quiet", "--no-start", "--image", busybox, "--name", "mine")
+    theirs, ours = vm_named("mine", uid=ONE), suite.banger(*make, check=True).out.strip()
+    assert suite.banger("vm", "show", "mine", "-o", "json").out.find(ours) > 0
+    suite.banger("vm", "set", "--memory", "300M", "mine", check=True)
+    assert vm_named("mine", uid=ONE) == theirs
+    suite.banger("vm", "delete", "--force", "mine", check=True)
+    assert [row["id"] for row in suite.banger_json("vm", "list")] == [theirs["id"]]
+
+
+def vm_named(name, uid=None):
+    (found,) = [row for row in suite.banger_json("vm", "list", uid=uid) if row["name"] == name]
+    return found
+
+
+def test_a_plan_is_what_is_made(things, busybox):
+    """What --dry-run and daemon.status say of defaults is what the VM of a user gets."""
+    usual = suite.banger_json("daemon", "status", uid=ONE)["defaults"]
+    made = vm_named("mine", uid=ONE)
+    assert {"vcpus": made["vcpu"], "memory_mib": made["memory_mib"], "disk_size": made["disk_size"],
+            "system_overlay_size": made["system_overlay_size"]} == usual
+    told = suite.banger("vm", "run", "--dry-run", "--image", busybox, uid=ONE, check=True).out
+    gib = usual["system_overlay_size"] / (1 << 30)
+    assert f", {made['vcpu']} vCPU" in told and f"root disk at least {gib:.1f} GiB" in told
