@@ -41,6 +41,6 @@ int cmd_help(struct cli *cli, const struct args_help *args, struct err *err)
 
 int cmd_completion(struct cli *cli, const struct args_completion *args, struct err *err)
 {
-	fputs(complete_bash_script, stdout);
+	fputs(complete_script(args->shell), stdout);
 	return 0;
 }

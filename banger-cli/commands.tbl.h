@@ -331,8 +331,10 @@ POS(word, topic, any, "TOPIC", "a group, or a group and a command")
 END(help)
 
 COMMAND(completion, top, "completion", "", "Print a completion script for a shell")
-POS(shell, shell, one, "SHELL", "bash")
+POS(shell, shell, one, "SHELL", "bash, zsh or fish")
+NOTE("An installed banger comes with all three.")
 EXAMPLE("banger completion bash >~/.local/share/bash-completion/completions/banger")
+EXAMPLE("banger completion fish >~/.config/fish/completions/banger.fish")
 END(completion)
 
 #undef GROUP

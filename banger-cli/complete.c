@@ -12,35 +12,6 @@
 #include "banger-cli/text.h"
 #include "common/str.h"
 
-const char complete_bash_script[] =
-	"# bash completion for banger: the program itself knows the candidates.\n"
-	"_banger()\n"
-	"{\n"
-	"	local cur words cword line\n"
-	"	# A value may hold ':' and '=': words are what blanks part.\n"
-	"	if declare -F _get_comp_words_by_ref >/dev/null; then\n"
-	"		_get_comp_words_by_ref -n := cur words cword\n"
-	"	else\n"
-	"		words=(\"${COMP_WORDS[@]}\") cword=$COMP_CWORD "
-	"cur=${COMP_WORDS[COMP_CWORD]}\n"
-	"	fi\n"
-	"	COMPREPLY=()\n"
-	"	while IFS= read -r line; do\n"
-	"		case $line in\n"
-	"		:files) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "
-	"\"$cur\") ;;\n"
-	"		:directories)\n"
-	"			compopt -o filenames\n"
-	"			mapfile -t COMPREPLY < <(compgen -d -- \"$cur\") ;;\n"
-	"		*) COMPREPLY+=(\"$line\") ;;\n"
-	"		esac\n"
-	"	done < <(\"${words[0]}\" __complete \"${words[@]:1:cword}\" 2>/dev/null)\n"
-	"	if declare -F __ltrim_colon_completions >/dev/null; then\n"
-	"		__ltrim_colon_completions \"$cur\"\n"
-	"	fi\n"
-	"}\n"
-	"complete -F _banger banger\n";
-
 struct completion {
 	const char *typed;  /* the word being typed, or the value behind its "=" */
 	const char *socket; /* of a --socket on the line */
@@ -49,14 +20,22 @@ struct completion {
 	size_t n_globals, n_defs;
 	bool in_group;
 	enum group_id group;
+	bool described;
+	const char *kept; /* described: whole words are wanted, which begin with this "--option=" */
+	size_t n_kept;
 };
 
-static void candidate(const struct completion *c, const char *prefix, const char *word)
+static void candidate(
+	const struct completion *c, const char *prefix, const char *word, const char *doc)
 {
 	char whole[256];
 
-	if (str_format(whole, sizeof(whole), "%s%s", prefix, word) && str_starts(whole, c->typed) &&
-		str_printable(whole, false))
+	if (!str_format(whole, sizeof(whole), "%s%s", prefix, word) ||
+		!str_starts(whole, c->typed) || !str_printable(whole, false))
+		return;
+	if (c->described)
+		printf("%.*s%s\t%s\n", (int)c->n_kept, c->kept, whole, doc);
+	else
 		puts(whole);
 }
 
@@ -79,7 +58,7 @@ static void names(const struct completion *c, enum rpc_method method, const char
 		const char *name = object_text(json_object_array_get_idx(array, i), "name");
 
 		if (name)
-			candidate(c, "", name);
+			candidate(c, "", name, "");
 	}
 }
 
@@ -100,14 +79,14 @@ static void values(const struct completion *c, enum arg_type type)
 	else if (type == ARG_kernel_wanted)
 		names(c, RPC_METHOD_kernel_catalog, "kernels");
 	for (size_t i = 0; (choice = value_choice(type, i)); i++)
-		candidate(c, "", choice);
+		candidate(c, "", choice, "");
 }
 
 static void option_names(const struct completion *c, const struct def *defs, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (defs[i].kind == DEF_option)
-			candidate(c, "--", defs[i].name);
+			candidate(c, "--", defs[i].name, defs[i].doc);
 }
 
 static const struct def *match(const struct def *defs, size_t n, const char *word)
@@ -138,10 +117,10 @@ static void verbs(const struct completion *c)
 {
 	for (unsigned i = 0; !c->in_group && i < GROUP__count; i++)
 		if (*groups[i].name)
-			candidate(c, "", groups[i].name);
+			candidate(c, "", groups[i].name, groups[i].doc);
 	for (size_t i = 0; i < COMMAND__count; i++)
 		if (commands[i].group == (c->in_group ? c->group : GROUP_top))
-			candidate(c, "", commands[i].verb);
+			candidate(c, "", commands[i].verb, commands[i].doc);
 }
 
 static void command_word(struct completion *c, const char *word)
@@ -157,6 +136,11 @@ static void command_word(struct completion *c, const char *word)
 		c->n_defs = command_defs(c->command, c->defs);
 }
 
+static bool is_rest(const struct def *d)
+{
+	return d->arity == ARITY_rest || d->arity == ARITY_command;
+}
+
 /* The operand that the n-th operand word of the command goes to; NULL for none. */
 static const struct def *operand_at(const struct completion *c, size_t n)
 {
@@ -165,20 +149,30 @@ static const struct def *operand_at(const struct completion *c, size_t n)
 
 		if (d->kind != DEF_operand)
 			continue;
-		if (n == 0 || d->arity == ARITY_many || d->arity == ARITY_any)
-			return d->arity == ARITY_rest || d->arity == ARITY_command ? NULL : d;
+		if (n == 0 || d->arity == ARITY_many || d->arity == ARITY_any || is_rest(d))
+			return d;
 		n--;
 	}
 	return NULL;
 }
 
-static void current_word(struct completion *c, size_t n_operands)
+/* Of `banger help`: a group or a command, then a group's command. */
+static void topics(struct completion *c, size_t n_operands, const char *before)
+{
+	c->in_group = n_operands == 1 && before && group_find(before, &c->group);
+	if (n_operands == 0 || c->in_group)
+		verbs(c);
+}
+
+static void current_word(struct completion *c, size_t n_operands, const char *before)
 {
 	const char *equals = strchr(c->typed, '=');
 	const struct def *d;
 
 	if (str_starts(c->typed, "--") && equals) {
 		d = find_option(c, c->typed);
+		c->kept = c->typed;
+		c->n_kept = (size_t)(equals + 1 - c->typed);
 		c->typed = equals + 1;
 		if (d)
 			values(c, d->type);
@@ -193,14 +187,28 @@ static void current_word(struct completion *c, size_t n_operands)
 		verbs(c);
 		return;
 	}
+	if (c->command->id == COMMAND_help) {
+		topics(c, n_operands, before);
+		return;
+	}
 	d = operand_at(c, n_operands);
-	if (d)
+	if (d && !is_rest(d))
 		values(c, d->type);
 }
 
-int complete(int n, char *const *words)
+/* An operand; false when it is the guest's, and so are those behind it. */
+static bool operand_word(const struct completion *c, size_t *n_operands)
 {
-	struct completion c = { .typed = n > 0 ? words[n - 1] : "" };
+	const struct def *d = operand_at(c, (*n_operands)++);
+
+	return !d || !is_rest(d);
+}
+
+int complete(int n, char *const *words, bool described)
+{
+	struct completion c = {
+		.typed = n > 0 ? words[n - 1] : "", .kept = "", .described = described
+	};
 	const struct def *wants_value = NULL;
 	size_t n_operands = 0;
 
@@ -223,13 +231,13 @@ int complete(int n, char *const *words)
 				wants_value = d;
 		} else if (!c.command) {
 			command_word(&c, word);
-		} else {
-			n_operands++;
+		} else if (!operand_word(&c, &n_operands)) {
+			return 0;
 		}
 	}
 	if (wants_value)
 		values(&c, wants_value->type);
 	else
-		current_word(&c, n_operands);
+		current_word(&c, n_operands, n > 1 ? words[n - 2] : NULL);
 	return 0;
 }

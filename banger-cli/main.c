@@ -98,7 +98,9 @@ int main(int argc, char **argv)
 
 	fill_standard_fds();
 	if (argc > 1 && strcmp(argv[1], "__complete") == 0)
-		return finish_output(complete(argc - 2, argv + 2));
+		return finish_output(complete(argc - 2, argv + 2, false));
+	if (argc > 1 && strcmp(argv[1], "__describe") == 0)
+		return finish_output(complete(argc - 2, argv + 2, true));
 	if (args_parse(argc, argv, &parsed, &err) < 0) {
 		cli_say("%s", err.msg);
 		say_where_help_is(&parsed);

@@ -22,7 +22,7 @@ static const char *const image_kinds[] = { "auto", "oci-layout", "oci-archive", 
 static const char *const pull_policies[] = { "always", "missing", "never", NULL };
 static const char *const cache_verbs[] = { "prune", NULL };
 static const char *const formats[] = { "table", "json", NULL };
-static const char *const shells[] = { "bash", NULL };
+static const char *const shells[] = { "bash", "zsh", "fish", NULL };
 
 _Static_assert(ARRAY_SIZE(accels) == accel__count + 1, "a kind of acceleration has no word");
 _Static_assert(ARRAY_SIZE(vmms) == vmm_kind__count + 1, "a VMM has no word");

@@ -28,7 +28,7 @@
 #include "common/err.h"
 
 enum format { format_table, format_json };
-enum shell { shell_none, shell_bash };
+enum shell { shell_none, shell_bash, shell_zsh, shell_fish };
 enum cache_verb { cache_prune };
 /* One more than enum pull_policy has it. */
 enum pull_given { pull_not_given };

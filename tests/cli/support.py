@@ -52,8 +52,8 @@ class Bench:
         return subprocess.Popen([CLI, *map(str, words)], env=self.env, **options)
 
     @contextlib.contextmanager
-    def terminal(self, *words, rows=30, columns=100):
-        terminal = Terminal(self, words, rows, columns)
+    def terminal(self, *words, rows=30, columns=100, program=(CLI,), **options):
+        terminal = Terminal(self, [*program, *words], rows, columns, options)
         try:
             yield terminal
         finally:
@@ -61,16 +61,17 @@ class Bench:
 
 
 class Terminal:
-    """The CLI with a terminal of its own as standard input, output and error."""
+    """The CLI, or another program, with a terminal of its own as standard input, output and error."""
 
-    def __init__(self, bench, words, rows, columns):
+    def __init__(self, bench, words, rows, columns, options):
         self.master, self.slave = pty.openpty()
         self.size(rows, columns)
         self.before = termios.tcgetattr(self.slave)
         self.seen = b""
         self.process = subprocess.Popen(
-            [CLI, *words], stdin=self.slave, stdout=self.slave, stderr=self.slave, env=bench.env,
-            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            words, stdin=self.slave, stdout=self.slave, stderr=self.slave, env=bench.env,
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            **options)
 
     def size(self, rows, columns):
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
