@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 #include <time.h>
 
+#include "bangerd/closer.h"
 #include "bangerd/conn_out.h"
 #include "bangerd/loop.h"
 #include "common/fd.h"
@@ -23,6 +24,7 @@
 #define OUT_MAX	      (16 * 1024 * 1024)
 #define OUT_LOSSY_MAX 32768
 #define STALLED_MS    30000
+#define FDS_MAX	      253 /* of one message, as the kernel has it (SCM_MAX_FD) */
 
 struct conn {
 	unsigned refs;
@@ -64,9 +66,9 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void drop_fds(struct conn_fds *f)
+static void drop_fds(struct conn *c, struct conn_fds *f)
 {
-	fd_close_many(f->fd, f->n);
+	closer_close_many(c->peer.uid, f->fd, f->n);
 	*f = (struct conn_fds){ 0 };
 }
 
@@ -124,14 +126,14 @@ static void take_line(struct conn *c)
 	/* No line begins in the piece: its fds came in the middle of this one. */
 	if (!of_piece && last && c->piece_fds.n > 0) {
 		f->stray = true;
-		drop_fds(&c->piece_fds);
+		drop_fds(c, &c->piece_fds);
 	}
 	c->at = c->searched = end + 1;
 	c->events->line(c->ctx, c, c->in + begin, end - begin, f);
 	while (taken < f->n && f->fd[taken] < 0)
 		taken++;
 	if (f->exact) {
-		drop_fds(f);
+		drop_fds(c, f);
 		return;
 	}
 	f->n -= taken;
@@ -234,27 +236,34 @@ static bool make_room(struct conn *c)
 	return true;
 }
 
-/* The fds of a message into f; false when the client sent more than any request has. */
-static bool take_fds(struct msghdr *msg, struct conn_fds *f)
+/* The fds of a message into f; false when the client sent more than any request has. There was room
+ * for all: one that the kernel has to drop it would close here. */
+static bool take_fds(struct conn *c, struct msghdr *msg, struct conn_fds *f)
 {
 	*f = (struct conn_fds){ 0 };
 	for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h; h = CMSG_NXTHDR(msg, h)) {
 		size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		int fds[FDS_MAX];
 
 		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
 			continue;
-		/* One message has one such header, and there was room for no more of them. */
-		for (size_t i = 0; i < n; i++)
-			memcpy(&f->fd[f->n++], CMSG_DATA(h) + i * sizeof(int), sizeof(int));
+		/* One message has one such header. */
+		memcpy(fds, CMSG_DATA(h), n * sizeof(int));
+		if (n > RPC_FDS_MAX) {
+			closer_close_many(c->peer.uid, fds, n);
+			return false;
+		}
+		memcpy(f->fd, fds, n * sizeof(int));
+		f->n = n;
 	}
-	return !(msg->msg_flags & MSG_CTRUNC);
+	return true;
 }
 
 /* A piece more. False when the connection is to be closed. */
 static bool read_piece(struct conn *c)
 {
 	union {
-		char buf[CMSG_SPACE(RPC_FDS_MAX * sizeof(int))];
+		char buf[CMSG_SPACE(FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
 	struct iovec iov;
@@ -265,14 +274,18 @@ static bool read_piece(struct conn *c)
 	struct conn_fds came;
 	ssize_t n;
 
+	if (closer_is_full(c->peer.uid)) {
+		log_info("uid %u sends files that do not close: connection closed",
+			(unsigned)c->peer.uid);
+		return false;
+	}
 	if (!make_room(c))
 		return false;
 	iov = (struct iovec){ c->in + c->len, c->cap - c->len };
 	n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
-	if (!take_fds(&msg, &came)) {
-		drop_fds(&came);
+	if (!take_fds(c, &msg, &came)) {
 		log_debug("uid %u: more file descriptors than a request can have",
 			(unsigned)c->peer.uid);
 		return false;
@@ -281,7 +294,7 @@ static bool read_piece(struct conn *c)
 		/* The unfinished line is the last that began in the piece before. */
 		c->head_fds = c->piece_fds;
 	} else if (c->piece_fds.n > 0) {
-		drop_fds(&c->piece_fds);
+		drop_fds(c, &c->piece_fds);
 		c->head_fds.stray = true;
 	}
 	c->piece_fds = came;
@@ -387,9 +400,11 @@ void conn_close(struct conn *c)
 	if (c->fd < 0)
 		return;
 	c->source = sd_event_source_disable_unref(c->source);
-	fd_closep(&c->fd);
-	drop_fds(&c->head_fds);
-	drop_fds(&c->piece_fds);
+	/* Fds may wait in it. Its client is to see the end now. */
+	shutdown(c->fd, SHUT_RDWR);
+	closer_close(c->peer.uid, &c->fd);
+	drop_fds(c, &c->head_fds);
+	drop_fds(c, &c->piece_fds);
 	conn_out_finish(&c->out);
 	if (c->in != read_buf)
 		free(c->in);

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "bangerd/call.h"
+#include "bangerd/closer.h"
 #include "bangerd/conn.h"
 #include "bangerd/loop.h"
 #include "bangerd/rpc_request.h"
@@ -72,6 +73,8 @@ static bool has_room(const struct rpc *rpc, uid_t uid)
 
 	if (uid == 0)
 		return of_root < CONNS_OF_ROOT;
+	if (closer_is_full(uid))
+		return false;
 	return rpc->n_conns - of_root < CONNS_MAX && conns_of(rpc, uid) < CONNS_OF_USER;
 }
 
@@ -91,6 +94,15 @@ static int check_later(struct rpc *rpc)
 	return sd_event_source_set_enabled(rpc->check_source, SD_EVENT_ONESHOT);
 }
 
+/* A connection that is not served; fds may wait in it already. */
+static void turn_away(int fd, uid_t uid)
+{
+	log_info("uid %u has too many connections", (unsigned)uid);
+	refuse(fd);
+	shutdown(fd, SHUT_RDWR);
+	closer_close(uid, &fd);
+}
+
 static void serve(struct rpc *rpc, int fd_in)
 {
 	_cleanup_fd_ int fd = fd_in;
@@ -104,8 +116,7 @@ static void serve(struct rpc *rpc, int fd_in)
 		return;
 	}
 	if (!has_room(rpc, cred.uid)) {
-		log_info("uid %u has too many connections", (unsigned)cred.uid);
-		refuse(fd);
+		turn_away(TAKE_FD(fd), cred.uid);
 		return;
 	}
 	if (conn_create(rpc->services->loop, TAKE_FD(fd), &(struct conn_peer){ cred.uid, cred.pid },

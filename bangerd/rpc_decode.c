@@ -411,27 +411,30 @@ static int decode_members(
 	return 0;
 }
 
+/* Taken only when all is right: on failure they stay the caller's. */
 static int decode_fds(
 	const struct rpc_method_info *m, int *fds, size_t n_fds, void *in, struct err *err)
 {
 	const struct rpc_param *params;
-	size_t n = m->params(&params), next = 0;
+	size_t n = m->params(&params), most = 0, next = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		if (!is_fd(&params[i]))
 			continue;
-		if (next < n_fds) {
-			*(int *)(void *)((char *)in + params[i].offset) = TAKE_FD(fds[next]);
-			next++;
-		} else if (params[i].need == RPC_NEED_required) {
+		if (most >= n_fds && params[i].need == RPC_NEED_required)
 			return err_set(err, ERR_bad_request,
 				"%s: a file descriptor must come with the request (`%s`)", m->name,
 				params[i].name);
-		}
+		most++;
 	}
-	if (next < n_fds)
+	if (n_fds > most)
 		return err_set(err, ERR_bad_request, "%s takes %zu file descriptors, not %zu",
-			m->name, next, n_fds);
+			m->name, most, n_fds);
+	for (size_t i = 0; i < n && next < n_fds; i++)
+		if (is_fd(&params[i])) {
+			*(int *)(void *)((char *)in + params[i].offset) = TAKE_FD(fds[next]);
+			next++;
+		}
 	return 0;
 }
 
@@ -453,6 +456,17 @@ int rpc_params_decode(const struct rpc_method_info *m, const struct rpc_envelope
 	}
 	*ret_in = in;
 	return 0;
+}
+
+size_t rpc_params_take_fds(const struct rpc_method_info *m, void *in, int ret[RPC_FDS_MAX])
+{
+	const struct rpc_param *params;
+	size_t n = m->params(&params), taken = 0;
+
+	for (size_t i = 0; i < n && taken < RPC_FDS_MAX; i++)
+		if (is_fd(&params[i]))
+			ret[taken++] = TAKE_FD(*(int *)(void *)((char *)in + params[i].offset));
+	return taken;
 }
 
 void rpc_params_free(const struct rpc_method_info *m, void *in)

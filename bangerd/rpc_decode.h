@@ -37,10 +37,15 @@ void rpc_envelope_finish(struct rpc_envelope *e);
 
 /*
  * The method's parameters into *ret_in (struct rpc_IDENT_in). Strings stay in the envelope's tree.
- * fds taken are set to -1 in `fds`. Fails with bad_request, which names the parameter.
+ * fds taken are set to -1 in `fds`; on failure none is. Fails with bad_request, which names the
+ * parameter.
  */
 int rpc_params_decode(const struct rpc_method_info *m, const struct rpc_envelope *e, int *fds,
 	size_t n_fds, void **ret_in, struct err *err);
+
+/* Take the fds out of it, to be closed where that may last (closer.h); how many, of which some may
+ * be -1. */
+size_t rpc_params_take_fds(const struct rpc_method_info *m, void *in, int ret[RPC_FDS_MAX]);
 
 /* Free it, and close the fds that nobody took; NULL is allowed. */
 void rpc_params_free(const struct rpc_method_info *m, void *in);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bangerd/call.h"
+#include "bangerd/closer.h"
 #include "bangerd/loop.h"
 #include "bangerd/operations.h"
 #include "bangerd/reply.h"
@@ -116,10 +117,13 @@ static void list_add(struct request_list *list, struct request *r)
 static void request_free(struct request *r)
 {
 	bool listed = r->at != NULL;
+	int fds[RPC_FDS_MAX];
 
 	list_remove(r);
-	if (r->method)
+	if (r->in) {
+		closer_close_many(r->call.uid, fds, rpc_params_take_fds(r->method, r->in, fds));
 		rpc_params_free(r->method, r->in);
+	}
 	rpc_envelope_finish(&r->envelope);
 	fd_closep(&r->call.cancel_fd);
 	fd_closep(&r->call.reply_fd);

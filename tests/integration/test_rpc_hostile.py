@@ -2,9 +2,12 @@
 """What a hostile or broken client sends: each row says what it is, which rule it breaks, and what
 must come back. Whatever it is, the daemon lives, leaks nothing, and serves the next one."""
 
+import contextlib
 import json
 import os
+import signal
 import socket
+import struct
 import threading
 import time
 
@@ -318,6 +321,102 @@ def test_fds_in_the_middle_of_a_line():
         except (rpc.Closed, BrokenPipeError):
             pass
     assert suite.wait_for(lambda: fd_count() <= before, 5), "fds leaked"
+
+
+class Lingering:
+    """A socket whose close() waits for an hour when it is the last, since its peer takes nothing:
+    SO_LINGER of socket(7). As good as a file system of the client's own, that does not answer."""
+
+    def __init__(self, seconds=3600):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            self.sock = socket.create_connection(server.getsockname())
+            self.peer, _ = server.accept()
+        self.sock.setblocking(False)
+        try:
+            while True:
+                self.sock.send(b"x" * 65536)
+        except BlockingIOError:
+            pass
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, seconds))
+
+    def wrapped(self):
+        """A socket of a kind that does not linger, with this one on its way in it."""
+        outer, other = socket.socketpair()
+        socket.send_fds(other, [b"x"], [self.sock.fileno()])
+        other.close()
+        return outer
+
+    def end(self):
+        """Let whoever closes it go on."""
+        self.sock.close()
+        self.peer.close()
+
+
+@contextlib.contextmanager
+def stopped():
+    (pid,) = suite.pids("bangerd")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+# what it is, what is sent, with how many of them
+LINGERING = [
+    ("with half a request", b'{"jsonrpc":', 1),
+    ("with a request that takes none", message(), 1),
+    ("with one that takes one", message("kernel.import", params={"name": "linger"}, fds=1), 1),
+    ("in the middle of a line", None, 1),
+    ("more than any request has", message(), 253),
+]
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["itself", "inside another"])
+@pytest.mark.parametrize("what, data, count", LINGERING, ids=[row[0] for row in LINGERING])
+def test_what_does_not_close_holds_up_nobody(what, data, count, wrapped):
+    """close(2) of a client's file is as long as the client likes."""
+    lingering = Lingering()
+    before = fd_count()
+    sent = lingering.wrapped() if wrapped else lingering.sock
+    try:
+        with rpc.Rpc(timeout=10) as client:
+            if data is None:
+                client.send_raw(b'{"jsonrpc":')
+                rpc.call("ping")  # by now that was read
+                data = b'"2.0"}\n'
+            with stopped():  # so that the daemon's is the last
+                client.send_raw(data, [sent.fileno()] * count)
+                sent.close()
+                lingering.sock.close()
+        for _ in range(20):
+            with rpc.Rpc(timeout=10) as other:
+                other.call("ping")
+    finally:
+        lingering.end()
+    assert suite.wait_for(lambda: fd_count() <= before, 10), what
+
+
+def test_what_waits_unread_holds_up_nobody():
+    """The same in a connection that is refused, or closed with it: nobody ever received it."""
+    lingering, before = [Lingering() for _ in range(6)], fd_count()
+    clients = [rpc.Rpc(timeout=10) for _ in range(6)]
+    try:
+        with stopped():
+            for client, each in zip(clients, lingering):
+                # The daemon reads no more of one that has so much to be done.
+                client.sock.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    client.send_raw(message("vm.list") * 1000)
+                client.sock.setblocking(True)
+                socket.send_fds(client.sock, [message()], [each.sock.fileno()])
+                each.sock.close()
+                client.close()
+        assert rpc.call("ping", timeout=10)
+    finally:
+        for each in lingering:
+            each.end()
+    assert suite.wait_for(lambda: fd_count() <= before, 10)
 
 
 def test_hundreds_of_fds():
