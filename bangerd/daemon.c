@@ -12,6 +12,7 @@
 
 #include "bangerd/call.h"
 #include "bangerd/catalog.h"
+#include "bangerd/dirs.h"
 #include "bangerd/disk_watch.h"
 #include "bangerd/helpers.h"
 #include "bangerd/host.h"
@@ -71,13 +72,29 @@ static void on_gone(const struct services *services, uint64_t connection)
 	vms_connection_closed(services->vms, connection);
 }
 
+/* What no row of the database is about is taken for an interrupted request's, and removed. */
+static int is_bare(int state_fd, bool *ret, struct err *err)
+{
+	static const char *const names[] = { "images", "kernels", "vms" };
+	bool empty = true;
+
+	for (size_t i = 0; empty && i < ARRAY_SIZE(names); i++)
+		if (dirs_empty_below(state_fd, names[i], &empty, err) < 0)
+			return -1;
+	*ret = empty;
+	return 0;
+}
+
 static int open_store(struct services *s, struct err *err)
 {
 	char path[300];
+	bool bare;
 
 	if (!str_format(path, sizeof(path), "%s/banger.db", s->settings->paths_state_dir.s))
 		return err_set(err, ERR_bad_request, "state_dir is too long");
-	return store_open(path, &s->store, err);
+	if (is_bare(s->state_fd, &bare, err) < 0)
+		return -1;
+	return store_open(path, bare, &s->store, err);
 }
 
 static int create_all(struct daemon *d, struct helpers *helpers, int listen_fd, struct err *err)

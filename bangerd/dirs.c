@@ -31,7 +31,7 @@ static int open_dir(
 	return 0;
 }
 
-/* A new file system's lost+found does not count. */
+/* A new file system's lost+found does not count, nor where files are staged. */
 static int is_empty(int dirfd, bool *ret, struct err *err)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -45,8 +45,9 @@ static int is_empty(int dirfd, bool *ret, struct err *err)
 		return -1;
 	}
 	while ((e = readdir(d)))
-		empty = empty && (str_eq(e->d_name, ".") || str_eq(e->d_name, "..") ||
-					 str_eq(e->d_name, "lost+found"));
+		empty = empty &&
+			(str_eq(e->d_name, ".") || str_eq(e->d_name, "..") ||
+				str_eq(e->d_name, "lost+found") || str_eq(e->d_name, "staging"));
 	closedir(d);
 	*ret = empty;
 	return 0;
@@ -117,6 +118,16 @@ static bool is_served(const struct sockaddr_un *addr)
 	       (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 || errno == EAGAIN);
 }
 
+/* Born with its mode, 0666. */
+static int bind_for_all(int fd, const struct sockaddr_un *addr)
+{
+	mode_t old = umask(0111);
+	int r = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));
+
+	umask(old);
+	return r;
+}
+
 int dirs_listen(const char *path, uid_t uid, gid_t gid, int *ret_fd, struct err *err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -130,8 +141,9 @@ int dirs_listen(const char *path, uid_t uid, gid_t gid, int *ret_fd, struct err 
 	if (unlink(path) < 0 && errno != ENOENT)
 		return err_sys(err, ERR_operation_failed, errno, "cannot replace %s", path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-		lchown(path, uid, gid) < 0 || chmod(path, 0666) < 0 || listen(fd, BACKLOG) < 0)
+	/* Its owner last: who has it can put something else in its place, a link for chmod(2). */
+	if (fd < 0 || bind_for_all(fd, &addr) < 0 || lchown(path, uid, gid) < 0 ||
+		listen(fd, BACKLOG) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot listen on %s", path);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
@@ -149,5 +161,18 @@ int dirs_open_below(int state_fd, const char *name, int *ret_fd, struct err *err
 		return err_sys(
 			err, ERR_operation_failed, errno, "cannot open state directory %s", name);
 	*ret_fd = fd;
+	return 0;
+}
+
+int dirs_empty_below(int state_fd, const char *name, bool *ret, struct err *err)
+{
+	_cleanup_fd_ int fd = fd_open_beneath(state_fd, name, O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0 && errno != ENOENT)
+		return err_sys(
+			err, ERR_operation_failed, errno, "cannot open state directory %s", name);
+	if (fd >= 0)
+		return is_empty(fd, ret, err);
+	*ret = true;
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* The two directories and the socket, made ready as root. */
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "common/err.h"
@@ -23,3 +24,6 @@ int dirs_listen(const char *path, uid_t uid, gid_t gid, int *ret_fd, struct err 
 
 /* As the daemon's user: a directory below the state directory, made when absent. */
 int dirs_open_below(int state_fd, const char *name, int *ret_fd, struct err *err);
+
+/* The same: whether there is nothing in it, or no such directory. */
+int dirs_empty_below(int state_fd, const char *name, bool *ret, struct err *err);

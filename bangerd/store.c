@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "bangerd/store_schema.h"
 #include "common/str.h"
@@ -122,7 +123,31 @@ static int migrate(sqlite3 *db, const char *path, struct err *err)
 	return 0;
 }
 
-int store_open(const char *path, struct store **ret, struct err *err)
+static int gone(const char *path, struct err *err)
+{
+	return err_set(err, ERR_bad_input,
+		"%s is gone or empty, but files of images, kernels or VMs are there, which without "
+		"it are nobody's and would be removed: put it back from a backup, or move away "
+		"what "
+		"is beside it",
+		path);
+}
+
+/* The writer's side, with nothing of it changed before it is known to be right. */
+static int open_writer(struct side *w, const char *path, bool may_be_new, struct err *err)
+{
+	struct stat st;
+	int version = 0;
+
+	if (!may_be_new && stat(path, &st) < 0 && errno == ENOENT)
+		return gone(path, err);
+	if (open_side(w, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err) < 0 ||
+		user_version(w->db, &version, err) < 0)
+		return -1;
+	return version == 0 && !may_be_new ? gone(path, err) : 0;
+}
+
+int store_open(const char *path, bool may_be_new, struct store **ret, struct err *err)
 {
 	struct store *s = calloc(1, sizeof(*s));
 	struct side *w, *r;
@@ -134,7 +159,7 @@ int store_open(const char *path, struct store **ret, struct err *err)
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_mutex_init(&r->lock, NULL);
 	/* 256 pages of log between checkpoints keep it small. */
-	if (open_side(w, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err) < 0 ||
+	if (open_writer(w, path, may_be_new, err) < 0 ||
 		exec(w->db, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=256",
 			"set up its log", err) < 0 ||
 		migrate(w->db, path, err) < 0 ||

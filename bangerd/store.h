@@ -16,8 +16,9 @@ struct store;
 struct sqlite3_stmt;
 
 /* Open or make the database, and bring its schema to this program's version. A schema newer than
- * this program is refused (unavailable), unchanged. */
-int store_open(const char *path, struct store **ret, struct err *err);
+ * this program is refused (unavailable), unchanged; so is (bad_input) none at all, or an empty one,
+ * unless it may be new. */
+int store_open(const char *path, bool may_be_new, struct store **ret, struct err *err);
 void store_close(struct store *s); /* NULL is allowed */
 
 /* A write transaction, this thread's until commit or rollback; others wait. The transaction of a

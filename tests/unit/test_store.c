@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -47,7 +48,7 @@ static struct store *open_it(void)
 	struct err err = ERR_INIT;
 	struct store *s = NULL;
 
-	if (store_open(path, &s, &err) < 0)
+	if (store_open(path, true, &s, &err) < 0)
 		fail_msg("%s", err.msg);
 	return s;
 }
@@ -138,7 +139,7 @@ static void test_newer_is_refused(void **state)
 	store_close(s);
 	snprintf(words, sizeof(words), "PRAGMA user_version=%d", store_schema_version + 1);
 	sql(words);
-	assert_int_equal(store_open(path, &s, &err), -1);
+	assert_int_equal(store_open(path, true, &s, &err), -1);
 	assert_int_equal(err.code, ERR_unavailable);
 	assert_non_null(strstr(err.msg, "newer banger"));
 	assert_non_null(strstr(err.msg, path));
@@ -157,10 +158,37 @@ static void test_migration_is_whole_or_not(void **state)
 	struct store *s;
 
 	sql("CREATE TABLE owner_subnet (a); PRAGMA user_version=0");
-	assert_int_equal(store_open(path, &s, &err), -1);
+	assert_int_equal(store_open(path, true, &s, &err), -1);
 	assert_non_null(strstr(err.msg, "schema 1"));
 	sql("DROP TABLE owner_subnet; CREATE TABLE image (a); DROP TABLE image");
 	s = open_it();
+	store_close(s);
+}
+
+/* What would be made anew knows nothing of the files that are there. */
+static void test_gone_is_refused(void **state)
+{
+	struct err err = ERR_INIT;
+	struct store *s = NULL;
+	struct stat st;
+
+	assert_int_equal(store_open(path, false, &s, &err), -1);
+	assert_int_equal(err.code, ERR_bad_input);
+	assert_non_null(strstr(err.msg, path));
+	assert_int_equal(stat(path, &st), -1);
+	for (int i = 0; i < 2; i++) { /* the second try, too */
+		FILE *f = fopen(path, "a");
+
+		assert_non_null(f);
+		fclose(f);
+		err = (struct err)ERR_INIT;
+		assert_int_equal(store_open(path, false, &s, &err), -1);
+		assert_int_equal(err.code, ERR_bad_input);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_size, 0);
+	}
+	store_close(open_it());
+	assert_int_equal(store_open(path, false, &s, &err), 0);
 	store_close(s);
 }
 
@@ -174,7 +202,7 @@ static void test_not_a_database(void **state)
 	for (int i = 0; i < 4096; i++)
 		fputs("no database ", f);
 	fclose(f);
-	assert_int_equal(store_open(path, &s, &err), -1);
+	assert_int_equal(store_open(path, true, &s, &err), -1);
 	assert_int_equal(err.code, ERR_operation_failed);
 }
 
@@ -288,6 +316,7 @@ int main(void)
 		T(test_opens_again),
 		T(test_newer_is_refused),
 		T(test_migration_is_whole_or_not),
+		T(test_gone_is_refused),
 		T(test_not_a_database),
 		T(test_transactions),
 		T(test_names_are_an_owners),

@@ -47,7 +47,7 @@ static int setup(void **state)
 	if (!mkdtemp(dir))
 		return -1;
 	snprintf(path, sizeof(path), "%s/t.db", dir);
-	if (store_open(path, &store, &err) < 0)
+	if (store_open(path, true, &store, &err) < 0)
 		fail_msg("%s", err.msg);
 	image_id = image.id = vm_id_random();
 	kernel_id = kernel.id = vm_id_random();
@@ -184,7 +184,8 @@ static void from_before_firecracker(void **state)
 	assert_int_equal(sqlite3_exec(db, store_schema_steps[0], NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, row, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
-	if (store_open(path, &store, &err) < 0 || store_vm_list(store, take_row, &back, &err) < 0)
+	if (store_open(path, true, &store, &err) < 0 ||
+		store_vm_list(store, take_row, &back, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_string_equal(back.name.s, "old");
 	assert_int_equal(back.state, VM_RUNNING);
