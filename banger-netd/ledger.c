@@ -7,17 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "banger-netd/alone.h"
 #include "common/fd.h"
 #include "common/str.h"
 
-#define NOTE_MAX   4096
-#define LOCK_NS	   20000000L
-#define LOCK_TRIES 100
+#define NOTE_MAX 4096
 
 struct ledger {
 	int dirfd;
@@ -25,21 +22,6 @@ struct ledger {
 	struct ledger_row *rows; /* sorted by id */
 	size_t n, cap;
 };
-
-/* One netd a ledger; the one before may be about to end. */
-static int lock(int fd, struct err *err)
-{
-	static const struct timespec pause = { .tv_nsec = LOCK_NS };
-
-	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
-		if (errno != EWOULDBLOCK)
-			return err_sys(err, ERR_operation_failed, errno, "cannot lock the ledger");
-		if (i == LOCK_TRIES)
-			return err_set(err, ERR_busy, "another banger-netd has the ledger");
-		nanosleep(&pause, NULL);
-	}
-	return 0;
-}
 
 static int open_dir(int run_dirfd, int *ret, struct err *err)
 {
@@ -54,7 +36,7 @@ static int open_dir(int run_dirfd, int *ret, struct err *err)
 	if (st.st_uid != geteuid() || (st.st_mode & 077))
 		return err_set(err, ERR_operation_failed,
 			"the ledger's directory is not root's alone: remove it");
-	if (lock(fd, err) < 0)
+	if (alone_lock(fd, "the ledger", err) < 0)
 		return -1;
 	*ret = TAKE_FD(fd);
 	return 0;

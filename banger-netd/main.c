@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "banger-netd/alone.h"
 #include "banger-netd/forwarding.h"
 #include "banger-netd/launch.h"
 #include "banger-netd/netd.h"
@@ -140,15 +141,12 @@ static int fork_launch(const struct netd_config *c, int *ret_fd, struct err *err
 	return 0;
 }
 
+/* What it left goes with the sweep, when what may run of it is dead. */
 static int on_stale(void *ctx, vm_id vm, const char *why)
 {
-	struct err err = ERR_INIT;
-
+	(void)ctx;
 	log_notice("discarding what VM %s left: %s", vm.s, why);
-	if (netd_discard(ctx, vm, &err) == 0)
-		return 0;
-	log_error("%s", err.msg);
-	return -1;
+	return 0;
 }
 
 /* Rules and forwarding as the ledger has them: a crash may have come in between. */
@@ -167,6 +165,22 @@ static void mend(struct netd *n)
 	n->have_nft = netd_firewall(n, NULL, &err) == 0;
 	if (!n->have_nft)
 		log_error("%s", err.msg);
+}
+
+/* VMs of another range nobody could end any more, and their disks would be another suite's. */
+static int check_rows(const struct netd *n, struct err *err)
+{
+	const struct netd_config *c = &n->config;
+	const struct ledger_row *row;
+
+	for (size_t i = 0; (row = ledger_at(n->ledger, i)); i++)
+		if (row->jail_uid < c->uid_base || row->jail_uid - c->uid_base >= c->uid_count)
+			return err_set(err, ERR_bad_input,
+				"VM %s has the jail uid %u, which [jail] uid_base = %u and "
+				"uid_count = %u no longer have: set them back, stop all VMs, and "
+				"change them then",
+				row->vm.s, row->jail_uid, c->uid_base, c->uid_count);
+	return 0;
 }
 
 /* Launch began to probe at its own start; what was found a moment ago spares it that. */
@@ -206,7 +220,9 @@ static int open_all(struct netd *n, int launch_fd, struct err *err)
 	if (link_open(&n->link, err) < 0 || nft_open(&n->nft, err) < 0 ||
 		host_boot_id(boot_id, err) < 0)
 		return -1;
-	if (ledger_open(run_dir, boot_id, on_stale, n, &n->ledger, err) < 0)
+	if (alone_claim(&n->claim, err) < 0 ||
+		ledger_open(run_dir, boot_id, on_stale, NULL, &n->ledger, err) < 0 ||
+		check_rows(n, err) < 0)
 		return -1;
 	return say_kvm(n, err);
 }
@@ -220,6 +236,7 @@ static void close_all(struct netd *n)
 	ipc_close(n->launch);
 	fd_closep(&n->rundirs);
 	fd_closep(&n->netns);
+	fd_closep(&n->claim);
 }
 
 static int confine(const struct netd *n, struct err *err)
@@ -249,7 +266,7 @@ static int confine(const struct netd *n, struct err *err)
 
 static int run(const struct arguments *a, struct err *err)
 {
-	struct netd n = { .rundirs = -1, .netns = -1 };
+	struct netd n = { .rundirs = -1, .netns = -1, .claim = -1 };
 	struct ipc *peer = NULL;
 	int launch_fd = -1, status;
 

@@ -21,6 +21,7 @@ struct netd {
 	char *rules_uplinks; /* with which the rules stand; NULL: not known to stand */
 	int rundirs;	     /* vm/, of all VMs' run directories */
 	int netns;	     /* the network namespace that all of this is in */
+	int claim;	     /* alone.h */
 	uint32_t next_uid;   /* offset in the range, random at first: uids come round late */
 	struct host_tsc tsc;
 	bool have_tun, have_nft;
@@ -69,9 +70,6 @@ int netd_kill_uid(struct netd *n, vm_id vm, uid_t uid, struct err *err);
 
 /* The run directory, with all that a VMM, which is dead, put there. None is fine. */
 int netd_rundir_remove(struct netd *n, vm_id vm, struct err *err);
-
-/* The leftovers of a VM of which no row could be read. */
-int netd_discard(struct netd *n, vm_id vm, struct err *err);
 
 /* Serve until a peer is gone; the process's exit status. Takes the channel. */
 int netd_serve(struct netd *n, struct ipc *ch);

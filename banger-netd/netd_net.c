@@ -71,13 +71,23 @@ static int no_ipv6(const char *name, struct err *err)
 	return 0;
 }
 
-/* Take the bridge away; another kind of link by that name is not banger's. */
-static int bridge_down(struct netd *n, struct ifname name, struct err *err)
+/* Not by its name alone. */
+static bool is_our_bridge(const struct link_info *info, uid_t owner)
 {
+	mac address = name_bridge_mac(owner);
+
+	return str_eq(info->kind, "bridge") &&
+	       memcmp(&info->address, &address, sizeof(address)) == 0;
+}
+
+/* Take the bridge away; another link by that name is not banger's. */
+static int bridge_down(struct netd *n, uid_t owner, struct err *err)
+{
+	struct ifname name = name_bridge(owner);
 	struct link_info info;
 	int r = link_find(n->link, name.s, &info, err);
 
-	if (r <= 0 || !str_eq(info.kind, "bridge"))
+	if (r <= 0 || !is_our_bridge(&info, owner))
 		return r < 0 ? -1 : 0;
 	return link_delete(n->link, name.s, err);
 }
@@ -89,7 +99,7 @@ int netd_bridge_down(void *ctx, uid_t owner, struct err *err)
 	/* Noted by a netd that died, it may have VMs again. */
 	if (count_rows(n, owner, NULL).owner_vms > 0)
 		return 0;
-	return bridge_down(n, name_bridge(owner), err);
+	return bridge_down(n, owner, err);
 }
 
 /* The owner's bridge: there from an earlier VM, or made anew. */
@@ -103,12 +113,12 @@ static int bridge_up(struct netd *n, const struct ledger_row *row, bool first, u
 	/* Before the owner's first VM there is none, or one that was kept for it; what else is
 	 * there was left by a crash. */
 	if (first && !idle_take(&n->idle, n->ledger, row->owner, row->subnet) &&
-		bridge_down(n, name, err) < 0)
+		bridge_down(n, row->owner, err) < 0)
 		return -1;
 	r = link_find(n->link, name.s, &info, err);
 	if (r < 0)
 		return -1;
-	if (r == 1 && !str_eq(info.kind, "bridge"))
+	if (r == 1 && !is_our_bridge(&info, row->owner))
 		return err_set(err, ERR_already_exists,
 			"interface %s is not banger's bridge: rename or remove it", name.s);
 	if (r == 0) {
@@ -211,7 +221,7 @@ int netd_network_down(struct netd *n, const struct ledger_row *row, bool keep, s
 		return -1;
 	if (!stays && keep)
 		stays = idle_keep(&n->idle, n->ledger, row->owner, row->subnet);
-	if (!stays && bridge_down(n, bridge, err) < 0)
+	if (!stays && bridge_down(n, row->owner, err) < 0)
 		return -1;
 	if (stays && left.owner_nat == 0 && row->nat &&
 		sysctl_set("ipv4", bridge.s, "forwarding", 0, err) < 0)

@@ -202,13 +202,6 @@ int netd_rundir_remove(struct netd *n, vm_id vm, struct err *err)
 	return rundir_remove(n->rundirs, vm, err);
 }
 
-int netd_discard(struct netd *n, vm_id vm, struct err *err)
-{
-	if (link_delete(n->link, name_tap(vm).s, err) < 0)
-		return -1;
-	return netd_rundir_remove(n, vm, err);
-}
-
 int on_vm_next(
 	struct netd *n, struct netd_vm_next_in *in, struct netd_vm_next_out *out, struct err *err)
 {
