@@ -248,7 +248,7 @@ static int confine(const struct netd *n, struct err *err)
 		{ "/proc/sys/net", CONFINE_WRITE },
 	};
 	static const struct confine_rlimit rlimits[] = {
-		{ RLIMIT_CORE, 0 }, { RLIMIT_NPROC, 0 }, { RLIMIT_FSIZE, 1 << 20 },
+		{ RLIMIT_CORE, 0 }, { RLIMIT_NPROC, 0 },
 		{ RLIMIT_NOFILE, 8192 }, /* a TAP for each VM between tap_create and qemu_launch */
 	};
 	const struct confine c = { .profile = CONFINE_netd,
@@ -295,6 +295,9 @@ int main(int argc, char **argv)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	/* Nor a log that nobody reads, or that is as long as a file may be. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	umask(077);
 	if (parse_arguments(argc, argv, &a, &err) < 0 || check_start(&err) < 0 ||
 		(r = run(&a, &err)) < 0) {

@@ -151,6 +151,7 @@ int main(int argc, char **argv)
 	}
 	umask(0077);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	/* Few threads, small heaps: memory is for guests. */
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);

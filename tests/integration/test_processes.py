@@ -192,6 +192,22 @@ def test_shutdown_is_roots():
     assert suite.running()
 
 
+def test_a_log_that_is_a_long_file():
+    """netd is not to die of a line in it: as long as it was, with what netd mends at its start."""
+    stale = Path(suite.settings()["run_dir"]) / "vm/0123456789ab"
+    suite.stop()
+    stale.mkdir()
+    with open(suite.DIR / "log", "ab") as log:
+        log.write(b"what was said before\n" * (2 << 20 >> 4))
+        end = log.tell()
+    suite.start()
+    with open(suite.DIR / "log", "rb") as log:
+        log.seek(end)
+        assert b"removing the run directory of VM 0123456789ab" in log.read()
+    assert not stale.exists()
+    assert suite.running()
+
+
 # ---- settings ----
 
 BAD_SETTINGS = [
