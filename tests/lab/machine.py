@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import time
+from pathlib import Path
 
 import base
 import microvm
@@ -25,13 +26,13 @@ COMMAND_LINE = ("console=ttyS0 reboot=t panic=-1 quiet cryptomgr.notests mitigat
 class Machine:
     """One boot. Its events are the lines that guest/runner.py writes."""
 
-    def __init__(self, folder, files, payload, kvm):
+    def __init__(self, folder, files, payload, kvm, cpus):
         self.console, self.port = folder / "console", folder / "events"
         self.stderr, self.begun = folder / "qemu.err", time.monotonic()
         command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64",
                    "-M", "microvm,pit=off,pic=off", "-accel", "tcg,thread=multi",
                    "-cpu", "EPYC" if kvm else "qemu64,-svm",
-                   "-smp", "2", "-m", MEMORY, "-nodefaults", "-no-user-config",
+                   "-smp", str(cpus), "-m", MEMORY, "-nodefaults", "-no-user-config",
                    "-display", "none", "-kernel", files / "vmlinux", "-initrd", files / "initramfs",
                    "-append", COMMAND_LINE.format(khz=microvm.tsc_khz()),
                    "-serial", f"file:{self.console}",
@@ -82,6 +83,14 @@ class Machine:
             return json.loads(line)
         except ValueError as error:
             raise base.LabError(f"not an event of the runner: {line[:200]!r}") from error
+
+    def cpu_seconds(self):
+        """What it has had of the processors so far; 0 once it has ended."""
+        try:
+            words = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return sum(map(int, words[11:13])) / os.sysconf("SC_CLK_TCK")
 
     def last_words(self):
         """The end of the console, and what QEMU said."""

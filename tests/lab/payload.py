@@ -5,6 +5,7 @@ scenarios, and the images they use. In the lab it is /lab, read-only."""
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import base
@@ -14,15 +15,17 @@ import repo
 import scenario
 
 FIRECRACKER = os.environ.get("LAB_FIRECRACKER")
+INSTALLING = threading.Lock()  # meson keeps a log of it in the build directory
 
 
-def make(folder, scenarios, kvm):
+def make(folder, scenarios, kernel_deb, kvm):
     """The disk of a machine that runs these scenarios: folder/payload.ext4."""
     tree = folder / "payload"
     for name in ("guest", "scenarios", "files", "tests/lib", "tests/e2e", "common/proto"):
         (tree / name).mkdir(parents=True)
-    base.call("meson", "install", "-C", repo.BUILD, "--no-rebuild", "--quiet",
-              "--destdir", tree / "system")
+    with INSTALLING:
+        base.call("meson", "install", "-C", repo.BUILD, "--no-rebuild", "--quiet",
+                  "--destdir", tree / "system")
     configure(tree / "system/etc/banger/banger.conf")
     take_firecracker(tree)
     for source, name in ((base.HERE / "guest", "guest"), (base.HERE / "scenarios", "scenarios"),
@@ -34,7 +37,7 @@ def make(folder, scenarios, kvm):
                 shutil.copy(path, tree / name / path.name)
     shutil.copy(repo.TOP / "tests/conftest.py", tree / "tests")
     shutil.copy(guest_images.busybox(base.CACHE / "busybox.oci.tar"), tree / "files")
-    shutil.copy(base.kernel_deb(), tree / "files/kernel.deb")
+    shutil.copy(kernel_deb, tree / "files/kernel.deb")
     for each in scenarios:
         for name in each.files:
             if not (repo.BUILD / name).is_file():

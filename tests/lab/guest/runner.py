@@ -208,9 +208,9 @@ class Run:
             return f"left behind: {', '.join(left)}"
         return ""
 
-    def reboot(self, how, seconds):
+    def reboot(self, how):
         """clean: as an administrator does; power: as when the plug is pulled, writes settled."""
-        self.host.tell("reboot", how=how, seconds=seconds, within=120 * self.patience,
+        self.host.tell("reboot", how=how, within=120 * self.patience,
                        what=f"the reboot in {self.name}")
         keep({"name": self.name, "step": self.step + 1, "before": sorted(self.before)})
         if how == "clean":
@@ -224,19 +224,17 @@ class Run:
             self.before = host_objects()
             self.journal.new()
         self.host.tell("begin", name=self.name, within=self.timeout, what=f"scenario {self.name}")
-        begun = time.monotonic()
         status = self.script()
-        seconds = time.monotonic() - begun
         how = REBOOT.read_text().strip() if REBOOT.exists() else ""
         left = [] if how else left_behind(self.before, 12 * self.patience)
         why = self.judge(status, entries := self.journal.new(), left)
         if how and not why:
-            self.reboot(how, seconds)
+            self.reboot(how)
         if why:
             for command in DIAGNOSIS:
                 self.line(f"---- {' '.join(command[:4])}\n{output_of(*command)}")
             self.line("---- the journal meanwhile\n" + "\n".join(map(text_of, entries)))
-        self.host.tell("end", name=self.name, why=why, seconds=seconds)
+        self.host.tell("end", name=self.name, why=why)
         return not why
 
 
