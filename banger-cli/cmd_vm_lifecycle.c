@@ -69,6 +69,7 @@ static void set_params(struct params *p, const void *a)
 	params_flag(p, "nat", args->nat);
 	params_flag(p, "no_nat", args->no_nat);
 	params_text(p, "image", args->image);
+	params_text(p, "kernel", args->kernel);
 }
 
 int cmd_vm_set(struct cli *cli, const struct args_vm_set *args, struct err *err)
@@ -76,7 +77,7 @@ int cmd_vm_set(struct cli *cli, const struct args_vm_set *args, struct err *err)
 	if (args->nat && args->no_nat)
 		return cli_refuse(cli, err, "--nat and --no-nat contradict each other");
 	if (!args->vcpus && !args->memory && !args->disk_size && !args->system_overlay_size &&
-		!args->nat && !args->no_nat && !args->image)
+		!args->nat && !args->no_nat && !args->image && !args->kernel)
 		return cli_refuse(cli, err,
 			"what is to change? An option is missing, such as --memory or --nat");
 	return on_vms(cli, RPC_METHOD_vm_set, &args->vms, set_params, args, err);

@@ -125,7 +125,7 @@ static int save_machine(struct store *s, const struct vm_row *r, struct err *err
 
 	if (query_begin(&q, s, STORE_WRITE,
 		    "UPDATE vm SET vcpus = ?, memory_mib = ?, disk_size = ?, work_size = ?, "
-		    "nat = ?, image_id = ?, remake = ?, disk_lost = ? WHERE id = ?",
+		    "nat = ?, image_id = ?, kernel_id = ?, remake = ?, disk_lost = ? WHERE id = ?",
 		    err) < 0)
 		return -1;
 	query_int(&q, 1, r->vcpus);
@@ -134,9 +134,10 @@ static int save_machine(struct store *s, const struct vm_row *r, struct err *err
 	query_int(&q, 4, (int64_t)r->work_size);
 	query_int(&q, 5, r->nat);
 	query_text(&q, 6, r->image_id.s);
-	query_int(&q, 7, r->remake);
-	query_int(&q, 8, r->disk_lost);
-	query_text(&q, 9, r->id.s);
+	query_text(&q, 7, r->kernel_id.s);
+	query_int(&q, 8, r->remake);
+	query_int(&q, 9, r->disk_lost);
+	query_text(&q, 10, r->id.s);
 	return query_run(&q, err);
 }
 

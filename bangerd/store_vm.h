@@ -61,7 +61,7 @@ int store_vm_delete(struct store *s, const vm_id *id, struct err *err);
 int store_vm_save_state(struct store *s, const struct vm_row *r, struct err *err);
 
 /* A transaction of its own: what a machine it is: vcpus, memory_mib, disk_size, work_size, nat,
- * image_id, remake and disk_lost. Fails with busy when the image is gone. */
+ * image_id, kernel_id, remake and disk_lost. Fails with busy when image or kernel is gone. */
 int store_vm_save_machine(struct store *s, const struct vm_row *r, struct err *err);
 
 /* Call `each` with every VM, oldest first, until it returns non-zero, which is returned (-1: it

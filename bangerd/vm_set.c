@@ -5,6 +5,7 @@
 
 #include "bangerd/call.h"
 #include "bangerd/images.h"
+#include "bangerd/kernels.h"
 #include "bangerd/saga.h"
 #include "bangerd/vm_check.h"
 #include "common/fd.h"
@@ -24,7 +25,7 @@ struct change {
 static bool is_asked(const struct rpc_vm_set_in *in)
 {
 	return in->vcpus || in->memory_mib || in->disk_size || in->system_overlay_size ||
-	       in->image || in->nat || in->no_nat;
+	       in->image || in->kernel || in->nat || in->no_nat;
 }
 
 /* What only a VM that does not run can get, as an option's name; NULL: nothing of that. */
@@ -35,6 +36,7 @@ static const char *needs_stop(const struct rpc_vm_set_in *in)
 	       : in->disk_size		 ? "--disk-size"
 	       : in->system_overlay_size ? "--system-overlay-size"
 	       : in->image		 ? "--image"
+	       : in->kernel		 ? "--kernel"
 					 : NULL;
 }
 
@@ -88,6 +90,18 @@ static int take_image(struct change *c, struct err *err)
 	return 0;
 }
 
+static int take_kernel(struct change *c, struct err *err)
+{
+	struct kernel_row kernel;
+
+	if (kernels_find(
+		    c->vm->vms->services->kernels, c->from.owner, c->in->kernel, &kernel, err) < 0)
+		return -1;
+	c->to.kernel_id = kernel.id;
+	c->to.kernel_name = kernel.name;
+	return 0;
+}
+
 static int take_sizes(struct change *c, struct err *err)
 {
 	const struct rpc_vm_set_in *in = c->in;
@@ -120,7 +134,7 @@ static int do_check(void *ctx, struct err *err)
 	const struct rpc_vm_set_in *in = c->in;
 
 	if (check_state(c, err) < 0 || (in->image && take_image(c, err) < 0) ||
-		take_sizes(c, err) < 0)
+		(in->kernel && take_kernel(c, err) < 0) || take_sizes(c, err) < 0)
 		return -1;
 	if (in->vcpus)
 		c->to.vcpus = in->vcpus;
@@ -147,6 +161,8 @@ static int save(struct vm *vm, const struct vm_row *row, struct err *err)
 	vm->row.nat = row->nat;
 	vm->row.image_id = row->image_id;
 	vm->row.image_name = row->image_name;
+	vm->row.kernel_id = row->kernel_id;
+	vm->row.kernel_name = row->kernel_name;
 	vm->row.remake = row->remake;
 	vm->row.disk_lost = row->disk_lost;
 	pthread_mutex_unlock(&vms->lock);

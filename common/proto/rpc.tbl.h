@@ -152,6 +152,7 @@ PARAM(size, system_overlay_size, optional, "size of the root disk in bytes, not 
 PARAM(boolean, nat, optional, "let the VM reach other networks through the host; also while it runs")
 PARAM(boolean, no_nat, optional, "let it not; also while it runs")
 PARAM(object_ref, image, optional, "image of a new root disk, which the next start makes; the old one is lost, the work disk stays")
+PARAM(object_ref, kernel, optional, "kernel that it boots from its next start on; its disks stay")
 RESULT(object, vm, "as in vm.list")
 END(vm_set)
 

@@ -226,11 +226,12 @@ def test_set(bench):
     """What is said goes along, for each of many VMs; nothing to say, or both, is refused at once."""
     bench.daemon.methods["vm.set"] = lambda c, r, f: {"vm": bench.daemon.find(r["params"]["vm"])}
     done = bench.run("vm", "set", "--vcpu", "2", "-m", "1G", "--disk-size", "4G",
-                     "--system-overlay-size", "9G", "--no-nat", "--image", "other", "web", "db")
+                     "--system-overlay-size", "9G", "--no-nat", "--image", "other",
+                     "--kernel", "new", "web", "db")
     assert done.returncode == 0 and done.stdout.decode().split() == ["web", "db"]
     assert bench.daemon.called("vm.set") == [
         {"vm": vm, "vcpus": 2, "memory_mib": 1024, "disk_size": 4 << 30,
-         "system_overlay_size": 9 << 30, "no_nat": True, "image": "other"} for vm in (WEB, DB)]
+         "system_overlay_size": 9 << 30, "no_nat": True, "image": "other", "kernel": "new"} for vm in (WEB, DB)]
     for words in ("web",), ("--nat", "--no-nat", "web"), ("--vcpu", "0", "web"), ("--vcpu", "2"):
         assert bench.run("vm", "set", *words).returncode == 2, words
     assert len(bench.daemon.called("vm.set")) == 2

@@ -19,7 +19,7 @@
 
 static char dir[32], path[64];
 static struct store *store;
-static vm_id image_id, kernel_id;
+static vm_id image_id, kernel_id, other_kernel;
 
 static void begin(void)
 {
@@ -40,7 +40,8 @@ static void commit(void)
 static int setup(void **state)
 {
 	struct image_row image = { .name = { "debian" }, .created_at = 1 };
-	struct kernel_row kernel = { .name = { "cloud" }, .created_at = 1 };
+	struct kernel_row kernel = { .name = { "cloud" }, .created_at = 1 },
+			  other = { .name = { "other" }, .created_at = 2 };
 	struct err err = ERR_INIT;
 
 	strcpy(dir, "/tmp/banger-vms-XXXXXX");
@@ -53,10 +54,12 @@ static int setup(void **state)
 	kernel_id = kernel.id = vm_id_random();
 	digest_parse("sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
 		&image.digest);
-	kernel.guest = image.digest;
+	kernel.guest = other.guest = image.digest;
+	other_kernel = other.id = vm_id_random();
 	begin();
 	assert_int_equal(store_image_insert(store, &image, &err), 0);
 	assert_int_equal(store_kernel_insert(store, &kernel, &err), 0);
+	assert_int_equal(store_kernel_insert(store, &other, &err), 0);
 	commit();
 	return 0;
 }
@@ -213,6 +216,7 @@ static void another_machine(void **state)
 	made.work_size *= 2;
 	made.nat = !made.nat;
 	made.remake = true;
+	made.kernel_id = other_kernel;
 	assert_int_equal(store_vm_save_machine(store, &made, &err), 0);
 	assert_int_equal(store_vm_list(store, take_row, &back, &err), 0);
 	assert_int_equal(back.vcpus, 7);
@@ -227,10 +231,17 @@ static void another_machine(void **state)
 	assert_int_equal(store_vm_save_state(store, &made, &err), 0);
 	assert_int_equal(store_vm_list(store, take_row, &back, &err), 0);
 	assert_false(back.remake);
-	assert_true(vm_id_parse("ffffffffffff", &made.image_id));
-	made.vcpus = 1;
-	assert_int_equal(store_vm_save_machine(store, &made, &err), -1);
-	assert_int_equal(err.code, ERR_busy);
+	assert_string_equal(back.kernel_id.s, other_kernel.s);
+	assert_string_equal(back.kernel_name.s, "other");
+	for (int i = 0; i < 2; i++) {
+		vm_id *id = i ? &made.kernel_id : &made.image_id, was = *id;
+
+		assert_true(vm_id_parse("ffffffffffff", id));
+		made.vcpus = 1;
+		assert_int_equal(store_vm_save_machine(store, &made, &err), -1);
+		assert_int_equal(err.code, ERR_busy);
+		*id = was;
+	}
 	assert_int_equal(store_vm_list(store, take_row, &back, &err), 0);
 	assert_int_equal(back.vcpus, 7);
 	vm_row_finish(&back);
