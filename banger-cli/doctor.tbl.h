@@ -20,6 +20,6 @@ CHECK(space, "space", "there is room for images and disks", "delete VMs or image
 CHECK(kernel, "kernel", "there is a kernel that the caller may use", "banger kernel import, or banger kernel pull")
 CHECK(image, "image", "there is an image that the caller may use", "banger image import NAME SOURCE")
 CHECK(catalogs, "catalogs", "catalogs of images and kernels can be read", "mend the file, see banger-catalog(5): until then, names that it could have are refused")
-CHECK(vms, "vms", "no VM of the caller's stands still or has lost its disk", "banger vm show VM says more")
+CHECK(vms, "vms", "no VM of the caller's stands still or has lost a disk", "banger vm show VM says more")
 
 #undef CHECK

@@ -259,8 +259,9 @@ void check_catalogs(const struct doctor *d, struct finding *f)
 
 void check_vms(const struct doctor *d, struct finding *f)
 {
+	struct json_object *lost = object_array(d->examined, "lost"), *first = NULL;
 	size_t n = object_array_size(d->vms), paused = 0;
-	struct json_object *first = NULL;
+	const char *why;
 
 	if (!d->vms) {
 		not_known(f);
@@ -269,12 +270,18 @@ void check_vms(const struct doctor *d, struct finding *f)
 	for (size_t i = n; i-- > 0;) {
 		struct json_object *vm = json_object_array_get_idx(d->vms, i);
 
-		if (object_text(vm, "paused_why") || object_flag(vm, "disk_lost")) {
+		if (object_text(vm, "paused_why") || object_flag(vm, "disk_lost") ||
+			object_flag(vm, "work_lost")) {
 			paused++;
 			first = vm;
 		}
 	}
-	if (paused == 0)
+	why = lost && object_array_size(lost) > 0
+		      ? json_object_get_string(json_object_array_get_idx(lost, 0))
+		      : NULL;
+	if (why)
+		found(f, HEALTH_warn, "%zu lost a disk; %.500s", object_array_size(lost), why);
+	else if (paused == 0)
 		found(f, HEALTH_pass, "none of %zu", n);
 	else
 		found(f, HEALTH_warn, "%zu of %zu; VM '%s': %.400s", paused, n,

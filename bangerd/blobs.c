@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bangerd/dirs.h"
@@ -152,6 +153,28 @@ int blobs_open_file(
 			"uses it, it can be deleted, and imported again)",
 			name);
 	*ret_fd = fd;
+	return 0;
+}
+
+int blobs_open_whole(const struct blobs *b, const vm_id *id, const char *suffix, uint64_t size,
+	int *ret_fd, struct err *err)
+{
+	_cleanup_fd_ int fd = -1;
+	struct stat st;
+
+	if (blobs_open_file(b, id, suffix, &fd, err) < 0)
+		return -1;
+	if (fstat(fd, &st) < 0)
+		return err_sys(
+			err, ERR_operation_failed, errno, "cannot look at %s.%s", id->s, suffix);
+	if ((uint64_t)st.st_size != size || (size > 0 && !fd_has_data(fd)))
+		return err_set(err, ERR_bad_input,
+			"%s.%s in the state directory %s (once no VM uses it, it can be deleted, "
+			"and imported again)",
+			id->s, suffix,
+			(uint64_t)st.st_size != size ? "is not as large as it was made"
+						     : "has nothing in it any more");
+	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 

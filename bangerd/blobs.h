@@ -52,6 +52,10 @@ int blobs_link(const struct blobs *b, const vm_id *from, const vm_id *to, const 
 
 int blobs_open_file(
 	const struct blobs *b, const vm_id *id, const char *suffix, int *ret_fd, struct err *err);
+/* The same of one that was made with `size` bytes; fails with bad_input when it has others, or when
+ * it has no data at all. */
+int blobs_open_whole(const struct blobs *b, const vm_id *id, const char *suffix, uint64_t size,
+	int *ret_fd, struct err *err);
 /* No file is success. */
 int blobs_remove(const struct blobs *b, const vm_id *id, const char *suffix, struct err *err);
 

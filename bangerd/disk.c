@@ -34,26 +34,38 @@ int disk_choose(enum disk_kind configured, bool have_dm, enum disk_kind *ret, st
 	return 0;
 }
 
-int disk_unlink(const struct disk_place *place, const char *name, struct err *err)
+static const char *work(const struct disk_place *place)
 {
-	if (unlinkat(place->dirfd, name, 0) < 0 && errno != ENOENT)
-		return err_sys(err, ERR_operation_failed, errno, "cannot remove the disk of VM %s",
-			place->vm.s);
-	return 0;
+	return place->work ? "work " : "";
+}
+
+static int failed(const struct disk_place *place, const char *what, struct err *err)
+{
+	int sys = errno;
+
+	return err_sys(err, sys == ENOSPC || sys == EDQUOT ? ERR_no_space : ERR_operation_failed,
+		sys, "cannot %s the %sdisk of VM %s", what, work(place), place->vm.s);
 }
 
 static int lost(const struct disk_place *place, const char *name, const char *how, struct err *err)
 {
-	return err_set(err, ERR_bad_input, "the disk of VM %s is lost: its file '%s' %s",
-		place->vm.s, name, how);
+	return err_set(err, ERR_bad_input, "the %sdisk of VM %s is lost: its file '%s' %s",
+		work(place), place->vm.s, name, how);
 }
 
-int disk_open(const struct disk_place *place, const char *name, uint64_t least, uint64_t size,
-	int *ret_fd, struct err *err)
+int disk_unlink(const struct disk_place *place, const char *name, struct err *err)
+{
+	if (unlinkat(place->dirfd, name, 0) < 0 && errno != ENOENT)
+		return failed(place, "remove", err);
+	return 0;
+}
+
+int disk_look(const struct disk_place *place, const char *name, int *ret_fd, struct err *err)
 {
 	/* Whatever stands there, the opening of it waits for nobody. */
 	_cleanup_fd_ int fd =
 		openat(place->dirfd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	uint64_t least = place->made > place->least ? place->made : place->least;
 	struct stat st;
 
 	if (fd < 0 && errno == ENOENT)
@@ -61,15 +73,28 @@ int disk_open(const struct disk_place *place, const char *name, uint64_t least, 
 	if (fd < 0 && (errno == ELOOP || errno == EISDIR || errno == ENXIO))
 		return lost(place, name, "is no file", err);
 	if (fd < 0 || fstat(fd, &st) < 0 || fd_set_nonblock(fd, false) < 0)
-		return err_sys(err, ERR_operation_failed, errno, "cannot open the disk of VM %s",
-			place->vm.s);
+		return failed(place, "open", err);
 	if (!S_ISREG(st.st_mode))
 		return lost(place, name, "is no file", err);
 	if ((uint64_t)st.st_size < least)
 		return lost(place, name, "is cut short", err);
-	if ((uint64_t)st.st_size < size && ftruncate(fd, (off_t)size) < 0)
-		return err_sys(err, ERR_operation_failed, errno, "cannot grow the disk of VM %s",
-			place->vm.s);
+	/* Somebody made one of that size, or punched all of it out. */
+	if (place->made > 0 && !fd_has_data(fd))
+		return lost(place, name, "has nothing in it any more", err);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int disk_open(const struct disk_place *place, const char *name, int *ret_fd, struct err *err)
+{
+	_cleanup_fd_ int fd = -1;
+	struct stat st;
+
+	if (disk_look(place, name, &fd, err) < 0)
+		return -1;
+	if (fstat(fd, &st) < 0 ||
+		((uint64_t)st.st_size < place->size && ftruncate(fd, (off_t)place->size) < 0))
+		return failed(place, "grow", err);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }

@@ -5,6 +5,9 @@
  * attached for each start. What takes long about its making is left to `finish`, so that the VMM
  * can be started beside it: before that the disk has its final size and the image's first MiB,
  * which is all that a kernel looks at before banger's init is told to mount.
+ *
+ * A disk is never made by the way: what was made once and is not there any more, or not as large,
+ * is lost, and that is told.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,12 +21,14 @@ struct ipc;
 /* What is there before `finish`: the partition scan and its readahead stay inside. */
 #define DISK_HEAD (1024 * 1024)
 
-/* Whose disk, and where. */
+/* Whose disk, and where. Sizes are the disk's, in bytes. */
 struct disk_place {
 	vm_id vm;
 	int dirfd;	  /* the VM's directory */
-	uint64_t size;	  /* the disk's, in bytes; not below the image's */
-	uint64_t least;	  /* the image's: what a disk that is whole has had from its first day */
+	bool work;	  /* for messages: it is the work disk */
+	uint64_t size;	  /* as it is to be; not below the image's */
+	uint64_t least;	  /* the image's: what a root disk has had from its first day */
+	uint64_t made;	  /* as it was made, or grown, and has been written to; 0: not known */
 	struct ipc *netd; /* for `attach` */
 };
 
@@ -44,9 +49,12 @@ struct disk_ops {
 	int (*make)(const struct disk_place *place, int image, struct disk *ret, struct err *err);
 	/* Remove its files; none is fine. */
 	int (*remove)(const struct disk_place *place, struct err *err);
+	/* Whether a disk that is made is there as it was left: fails with bad_input when it is lost
+	 * (its file is gone, none, too short, or nothing is in it). Changes nothing. */
+	int (*look)(const struct disk_place *place, struct err *err);
 	/* A disk that is made, now or earlier (`disk` is DISK_INIT, or holds the image when the
 	 * disk is on it): disk->fd. One that is smaller than its place says is made larger; one
-	 * that is lost (its file is gone, none, or too short) fails with bad_input. */
+	 * that is lost fails as of `look`. */
 	int (*attach)(const struct disk_place *place, struct disk *disk, struct err *err);
 	/* Copy what is left; no_space when the host is full. Ends with cancelled soon after
 	 * cancel_fd (-1: none) is readable. */
@@ -75,8 +83,9 @@ int disk_choose(enum disk_kind configured, bool have_dm, enum disk_kind *ret, st
 /* Close what it holds; may be called again. */
 void disk_close(struct disk *disk);
 
-/* For the kinds of disks: a file that is there is opened, and made `size` bytes large if it is
- * smaller; one with less than `least` is lost. A file of the place goes, none is fine. */
-int disk_open(const struct disk_place *place, const char *name, uint64_t least, uint64_t size,
-	int *ret_fd, struct err *err);
+/* For the kinds of disks; sizes in `place` are the file's here. A file that is there is opened; one
+ * with less than `made` or `least`, or that was made and has no data, is lost. disk_open() makes it
+ * `size` bytes large if it is smaller. disk_unlink(): a file of the place goes, none is fine. */
+int disk_look(const struct disk_place *place, const char *name, int *ret_fd, struct err *err);
+int disk_open(const struct disk_place *place, const char *name, int *ret_fd, struct err *err);
 int disk_unlink(const struct disk_place *place, const char *name, struct err *err);

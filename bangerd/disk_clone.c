@@ -156,11 +156,18 @@ static int clone_remove(const struct disk_place *place, struct err *err)
 	return disk_unlink(place, FILE_NAME, err);
 }
 
+static int clone_look(const struct disk_place *place, struct err *err)
+{
+	_cleanup_fd_ int fd = -1;
+
+	return disk_look(place, FILE_NAME, &fd, err);
+}
+
 static int clone_attach(const struct disk_place *place, struct disk *d, struct err *err)
 {
 	if (d->fd >= 0) /* just made */
 		return 0;
-	if (disk_open(place, FILE_NAME, place->least, place->size, &d->fd, err) < 0)
+	if (disk_open(place, FILE_NAME, &d->fd, err) < 0)
 		return -1;
 	d->size = place->size;
 	return 0;
@@ -186,6 +193,7 @@ const struct disk_ops disk_clone = {
 	.cost = clone_cost,
 	.make = clone_make,
 	.remove = clone_remove,
+	.look = clone_look,
 	.attach = clone_attach,
 	.finish = clone_finish,
 };

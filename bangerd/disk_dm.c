@@ -38,14 +38,33 @@ static int dm_remove(const struct disk_place *place, struct err *err)
 	return disk_unlink(place, FILE_NAME, err);
 }
 
+/* The same of the file of differences. */
+static struct disk_place cow_place(const struct disk_place *place)
+{
+	struct disk_place file = *place;
+
+	file.size = cow_size(place->size);
+	file.least = place->least > 0 ? cow_size(place->least) : 0;
+	file.made = place->made > 0 ? cow_size(place->made) : 0;
+	return file;
+}
+
+static int dm_look(const struct disk_place *place, struct err *err)
+{
+	const struct disk_place file = cow_place(place);
+	_cleanup_fd_ int fd = -1;
+
+	return disk_look(&file, FILE_NAME, &fd, err);
+}
+
 static int dm_attach(const struct disk_place *place, struct disk *d, struct err *err)
 {
 	struct netd_disk_attach_in in = { .vm = place->vm, .size = place->size, .image = d->image };
 	struct netd_disk_attach_out out;
+	const struct disk_place file = cow_place(place);
 	_cleanup_fd_ int cow = -1;
 
-	if (disk_open(place, FILE_NAME, cow_size(place->least), cow_size(place->size), &cow, err) <
-		0)
+	if (disk_open(&file, FILE_NAME, &cow, err) < 0)
 		return -1;
 	in.cow = cow;
 	if (netd_disk_attach(place->netd, &in, &out, err) < 0)
@@ -67,6 +86,7 @@ const struct disk_ops disk_dm = {
 	.cost = dm_cost,
 	.make = dm_make,
 	.remove = dm_remove,
+	.look = dm_look,
 	.attach = dm_attach,
 	.finish = dm_finish,
 };

@@ -275,36 +275,18 @@ static void see(struct disk_watch *w, struct vm *vm)
 		work_submit_duty(w->vms->services->work, &vm->space);
 }
 
-/* References to all of them, in *ret; how many. */
-static size_t collect(struct vms *vms, struct vm ***ret)
-{
-	size_t n = 0, i = 0;
-	struct vm **all;
-
-	pthread_mutex_lock(&vms->lock);
-	for (struct vm *vm = vms->first; vm; vm = vm->next)
-		n++;
-	all = calloc(n ? n : 1, sizeof(struct vm *));
-	for (struct vm *vm = vms->first; all && vm; vm = vm->next) {
-		if (vm->row.state == VM_STOPPED || vm->row.state == VM_DELETING)
-			continue;
-		vm->refs++;
-		all[i++] = vm;
-	}
-	pthread_mutex_unlock(&vms->lock);
-	*ret = all;
-	return i;
-}
-
 static void walk(struct work_item *item)
 {
 	struct disk_watch *w =
 		(struct disk_watch *)(void *)((char *)item - offsetof(struct disk_watch, walk));
 	struct vm **all;
-	size_t n = collect(w->vms, &all);
+	size_t n = vms_collect(w->vms, 0, &all);
 
 	for (size_t i = 0; i < n; i++) {
-		see(w, all[i]);
+		enum vm_state state = vm_state(all[i]);
+
+		if (state != VM_STOPPED && state != VM_DELETING)
+			see(w, all[i]);
 		vm_unref(all[i]);
 	}
 	free(all);
@@ -372,11 +354,17 @@ static void say_warnings(const struct vm *vm, bool cow, char dst[WARNING_MAX])
 {
 	const struct disk_watch *w = vm->vms->disks;
 	const struct disk_seen *seen = &vm->disk;
+	const char *root = vm->row.disk_lost   ? "what was written to it cannot be read any more"
+			   : vm->row.disk_gone ? "its file is not there, or not what it was"
+					       : NULL;
 	char of_cow[WARNING_MAX / 2] = "", of_host[WARNING_MAX / 2] = "";
 
-	if (vm->row.disk_lost) {
-		str_format(dst, WARNING_MAX,
-			"it is lost: what was written to it cannot be read any more");
+	if (root || vm->row.work_gone) {
+		str_format(dst, WARNING_MAX, "%s%s%s%s", root ? "it is lost: " : "",
+			root ? root : "", vm->row.work_gone ? root ? "; " : "" : "",
+			vm->row.work_gone ? "the work disk is lost: its file is not there, or not "
+					    "what it was"
+					  : "");
 		return;
 	}
 	if (cow && seen->cow_warned)

@@ -106,7 +106,7 @@ int images_open(struct images *im, const vm_id *id, int *ret_fd, struct err *err
 			"vm "
 			"run, vm create), and nothing else",
 			row.name.s, row.path.s);
-	return blobs_open_file(&im->blobs, id, IMAGES_SUFFIX, ret_fd, err);
+	return blobs_open_whole(&im->blobs, id, IMAGES_SUFFIX, row.size, ret_fd, err);
 }
 
 /* ---- deleting ---- */

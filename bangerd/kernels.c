@@ -148,8 +148,32 @@ static int publish(struct blob *b, const vm_id *id, const char *suffix, struct e
 	return blob_publish(b, id, suffix, err);
 }
 
+/* Both files, as large as they were made. */
+static int open_files(
+	struct kernels *k, const struct kernel_row *row, struct kernel_files *ret, struct err *err)
+{
+	_cleanup_(kernel_files_close) struct kernel_files files = KERNEL_FILES_INIT;
+	struct stat vmlinux, initramfs;
+
+	if (blobs_open_file(&k->blobs, &row->id, VMLINUX, &files.vmlinux, err) < 0 ||
+		blobs_open_file(&k->blobs, &row->id, INITRAMFS, &files.initramfs, err) < 0)
+		return -1;
+	if (fstat(files.vmlinux, &vmlinux) < 0 || fstat(files.initramfs, &initramfs) < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot look at a kernel");
+	if ((uint64_t)vmlinux.st_size + (uint64_t)initramfs.st_size != row->size ||
+		!fd_has_data(files.vmlinux) || !fd_has_data(files.initramfs))
+		return err_set(err, ERR_bad_input,
+			"the files of kernel '%s' (%s) are not as large as they were made, or have "
+			"nothing in them any more (once no VM uses it, it can be deleted, and "
+			"imported again)",
+			row->name.s, row->id.s);
+	ret->vmlinux = TAKE_FD(files.vmlinux);
+	ret->initramfs = TAKE_FD(files.initramfs);
+	return 0;
+}
+
 /* This build's guest programs into a kernel's initramfs. With refresh_lock held. */
-static int refresh(struct kernels *k, const struct kernel_row *row, int cancel_fd, struct err *err)
+static int refresh(struct kernels *k, struct kernel_row *row, int cancel_fd, struct err *err)
 {
 	_cleanup_(imaged_job_end) struct imaged_job job = { 0 };
 	_cleanup_(store_tx_end) struct store *tx = NULL;
@@ -160,8 +184,7 @@ static int refresh(struct kernels *k, const struct kernel_row *row, int cancel_f
 
 	log_info("kernel %s '%s': its initramfs gets this build's guest programs", row->id.s,
 		row->name.s);
-	if (blobs_open_file(&k->blobs, &row->id, VMLINUX, &files.vmlinux, err) < 0 ||
-		blobs_open_file(&k->blobs, &row->id, INITRAMFS, &files.initramfs, err) < 0 ||
+	if (open_files(k, row, &files, err) < 0 ||
 		blob_begin(&k->blobs, log_op(), INITRAMFS, &made, err) < 0 ||
 		imaged_job_begin_brief(k->imaged, cancel_fd, &job, err) < 0)
 		return -1;
@@ -181,10 +204,15 @@ static int refresh(struct kernels *k, const struct kernel_row *row, int cancel_f
 	if (store_kernel_refreshed(
 		    k->store, &row->id, &k->guest.digest, out.size + (uint64_t)st.st_size, err) < 0)
 		return -1;
-	return store_tx_commit(&tx, err);
+	if (store_tx_commit(&tx, err) < 0)
+		return -1;
+	row->guest = k->guest.digest;
+	row->size = out.size + (uint64_t)st.st_size;
+	return 0;
 }
 
-static int refresh_if_old(struct kernels *k, const vm_id *id, int cancel_fd, struct err *err)
+static int refresh_if_old(
+	struct kernels *k, const vm_id *id, int cancel_fd, struct kernel_row *ret, struct err *err)
 {
 	struct kernel_row row;
 	int r;
@@ -201,21 +229,19 @@ static int refresh_if_old(struct kernels *k, const vm_id *id, int cancel_fd, str
 			err_wrap(err, "kernel '%s': cannot renew its initramfs", row.name.s);
 	}
 	pthread_mutex_unlock(&k->refresh_lock);
+	if (r == 0)
+		*ret = row;
 	return r;
 }
 
 int kernels_open(struct kernels *k, const vm_id *id, int cancel_fd, struct kernel_files *ret,
 	struct err *err)
 {
-	_cleanup_(kernel_files_close) struct kernel_files files = KERNEL_FILES_INIT;
+	struct kernel_row row;
 
-	if (refresh_if_old(k, id, cancel_fd, err) < 0 ||
-		blobs_open_file(&k->blobs, id, VMLINUX, &files.vmlinux, err) < 0 ||
-		blobs_open_file(&k->blobs, id, INITRAMFS, &files.initramfs, err) < 0)
+	if (refresh_if_old(k, id, cancel_fd, &row, err) < 0)
 		return -1;
-	ret->vmlinux = TAKE_FD(files.vmlinux);
-	ret->initramfs = TAKE_FD(files.initramfs);
-	return 0;
+	return open_files(k, &row, ret, err);
 }
 
 /* ---- deleting ---- */

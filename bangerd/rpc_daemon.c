@@ -11,6 +11,7 @@
 #include "bangerd/reply.h"
 #include "bangerd/room.h"
 #include "bangerd/vm_check.h"
+#include "bangerd/vm_lost.h"
 #include "bangerd/vms.h"
 #include "common/log.h"
 #include "common/settings.h"
@@ -127,5 +128,6 @@ int rpc_daemon_examine(struct call *call, struct rpc_daemon_examine_in *in,
 	reply_begin(&r);
 	reply_string(&r, "forward_dropped_by", forward.dropped ? forward.by.s : NULL);
 	reply_int(&r, "state_free", (int64_t)room.free);
+	vms_lost_describe(s->vms, call->uid, "lost", &r);
 	return reply_end(&r, ret_result, err);
 }

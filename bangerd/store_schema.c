@@ -105,6 +105,13 @@ const char *const store_schema_steps[] = {
 	/* Where the file of one that was registered is, and what it was then. */
 	"ALTER TABLE image ADD COLUMN path TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE image ADD COLUMN stamp TEXT NOT NULL DEFAULT '';",
+
+	/* How large its disks were made (0: not yet), and whether their files are not there, or not
+	 * what they were. Of those that were here nobody noted it. */
+	"ALTER TABLE vm ADD COLUMN disk_made INTEGER NOT NULL DEFAULT -1;"
+	"ALTER TABLE vm ADD COLUMN work_made INTEGER NOT NULL DEFAULT -1;"
+	"ALTER TABLE vm ADD COLUMN disk_gone INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE vm ADD COLUMN work_gone INTEGER NOT NULL DEFAULT 0;",
 };
 
 const int store_schema_version = ARRAY_SIZE(store_schema_steps);

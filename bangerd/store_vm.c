@@ -10,7 +10,7 @@
 	"id, name, owner, image_id, kernel_id, vcpus, memory_mib, disk_size, nat, auto_remove, "   \
 	"accel, mode, argv, env, user, directory, subnet, host, mac, state, last_error, boot_id, " \
 	"started_at, created_at, vmm, vmm_why, disk, paused_why, disk_lost, "                      \
-	"work_size, remake"
+	"work_size, remake, disk_made, work_made, disk_gone, work_gone"
 
 static const char *const state_names[VM_STATE__count] = {
 	[VM_STOPPED] = "stopped",
@@ -33,13 +33,22 @@ void vm_row_finish(struct vm_row *r)
 	strv_free(&r->env);
 }
 
+/* What is known of its disks' files, from that parameter on. */
+static void put_files(struct query *q, int at, const struct vm_row *r)
+{
+	query_int(q, at, (int64_t)r->disk_made);
+	query_int(q, at + 1, (int64_t)r->work_made);
+	query_int(q, at + 2, r->disk_gone);
+	query_int(q, at + 3, r->work_gone);
+}
+
 int store_vm_insert(struct store *s, const struct vm_row *r, struct err *err)
 {
 	_cleanup_(query_end) struct query q = { 0 };
 
 	if (query_begin(&q, s, STORE_WRITE,
 		    "INSERT INTO vm (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,"
-		    "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		    "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 		    err) < 0)
 		return -1;
 	query_text(&q, 1, r->id.s);
@@ -73,6 +82,7 @@ int store_vm_insert(struct store *s, const struct vm_row *r, struct err *err)
 	query_int(&q, 29, r->disk_lost);
 	query_int(&q, 30, (int64_t)r->work_size);
 	query_int(&q, 31, r->remake);
+	put_files(&q, 32, r);
 	return query_run(&q, err);
 }
 
@@ -92,7 +102,8 @@ static int save_state(struct store *s, const struct vm_row *r, struct err *err)
 
 	if (query_begin(&q, s, STORE_WRITE,
 		    "UPDATE vm SET state = ?, last_error = ?, boot_id = ?, started_at = ?, "
-		    "vmm_why = ?, paused_why = ?, disk_lost = ?, remake = ? WHERE id = ?",
+		    "vmm_why = ?, paused_why = ?, disk_lost = ?, remake = ?, disk_made = ?, "
+		    "work_made = ?, disk_gone = ?, work_gone = ? WHERE id = ?",
 		    err) < 0)
 		return -1;
 	query_text(&q, 1, vm_state_name(r->state));
@@ -103,7 +114,8 @@ static int save_state(struct store *s, const struct vm_row *r, struct err *err)
 	query_text(&q, 6, r->paused_why.s);
 	query_int(&q, 7, r->disk_lost);
 	query_int(&q, 8, r->remake);
-	query_text(&q, 9, r->id.s);
+	put_files(&q, 9, r);
+	query_text(&q, 13, r->id.s);
 	return query_run(&q, err);
 }
 
@@ -125,7 +137,8 @@ static int save_machine(struct store *s, const struct vm_row *r, struct err *err
 
 	if (query_begin(&q, s, STORE_WRITE,
 		    "UPDATE vm SET vcpus = ?, memory_mib = ?, disk_size = ?, work_size = ?, "
-		    "nat = ?, image_id = ?, kernel_id = ?, remake = ?, disk_lost = ? WHERE id = ?",
+		    "nat = ?, image_id = ?, kernel_id = ?, remake = ?, disk_lost = ?, "
+		    "disk_made = ?, work_made = ?, disk_gone = ?, work_gone = ? WHERE id = ?",
 		    err) < 0)
 		return -1;
 	query_int(&q, 1, r->vcpus);
@@ -137,7 +150,8 @@ static int save_machine(struct store *s, const struct vm_row *r, struct err *err
 	query_text(&q, 7, r->kernel_id.s);
 	query_int(&q, 8, r->remake);
 	query_int(&q, 9, r->disk_lost);
-	query_text(&q, 10, r->id.s);
+	put_files(&q, 10, r);
+	query_text(&q, 14, r->id.s);
 	return query_run(&q, err);
 }
 
@@ -196,6 +210,10 @@ static int read_numbers(struct query *q, struct vm_row *r, struct err *err)
 	r->disk_lost = query_col_int(q, 28) != 0;
 	r->work_size = (uint64_t)query_col_int(q, 29);
 	r->remake = query_col_int(q, 30) != 0;
+	r->disk_made = (uint64_t)query_col_int(q, 31);
+	r->work_made = (uint64_t)query_col_int(q, 32);
+	r->disk_gone = query_col_int(q, 33) != 0;
+	r->work_gone = query_col_int(q, 34) != 0;
 	r->accel = (enum accel)accel;
 	r->mode = (enum guest_mode)mode;
 	r->vmm = (enum vmm_kind)vmm;
@@ -227,8 +245,8 @@ static int read_texts(struct query *q, struct vm_row *r, struct err *err)
 		{ 21, r->boot_id.s, sizeof(r->boot_id.s) },
 		{ 25, r->vmm_why.s, sizeof(r->vmm_why.s) },
 		{ 27, r->paused_why.s, sizeof(r->paused_why.s) },
-		{ 31, r->image_name.s, sizeof(r->image_name.s) },
-		{ 32, r->kernel_name.s, sizeof(r->kernel_name.s) },
+		{ 35, r->image_name.s, sizeof(r->image_name.s) },
+		{ 36, r->kernel_name.s, sizeof(r->kernel_name.s) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)

@@ -21,6 +21,8 @@ enum vm_state {
 
 const char *vm_state_name(enum vm_state s);
 
+#define MADE_UNKNOWN UINT64_MAX
+
 struct vm_row {
 	vm_id id;
 	vm_name name;
@@ -29,8 +31,11 @@ struct vm_row {
 	ref_name image_name, kernel_name; /* of those rows: read, not written */
 	uint8_t vcpus;
 	uint32_t memory_mib;
-	uint64_t disk_size;  /* of the root disk, bytes */
-	uint64_t work_size;  /* of the work disk, bytes; 0: none */
+	uint64_t disk_size; /* of the root disk, bytes */
+	uint64_t work_size; /* of the work disk, bytes; 0: none */
+	/* As large as they were made, or grown, and are on the host's disk since; 0: nobody has
+	 * written to it yet, MADE_UNKNOWN: by a banger that did not note it. */
+	uint64_t disk_made, work_made;
 	bool remake;	     /* its root disk is to be made of its image anew, by the next start */
 	enum disk_kind disk; /* as it was made: never auto */
 	bool nat, auto_remove;
@@ -46,6 +51,7 @@ struct vm_row {
 	text last_error, boot_id, vmm_why; /* of the last start */
 	text paused_why;		   /* by the daemon itself; "": by a user, or not paused */
 	bool disk_lost;			/* its root disk cannot be read any more (disk_watch.h) */
+	bool disk_gone, work_gone;	/* when a disk's file was last looked at (vm_lost.h) */
 	int64_t started_at, created_at; /* seconds since the epoch; 0: never */
 };
 
@@ -57,11 +63,12 @@ int store_vm_insert(struct store *s, const struct vm_row *r, struct err *err);
 int store_vm_delete(struct store *s, const vm_id *id, struct err *err);
 
 /* A transaction of its own: the row's state, last_error, boot_id, vmm_why, started_at, paused_why,
- * disk_lost and remake. */
+ * disk_lost, remake, and what was made and is gone of its disks. */
 int store_vm_save_state(struct store *s, const struct vm_row *r, struct err *err);
 
 /* A transaction of its own: what a machine it is: vcpus, memory_mib, disk_size, work_size, nat,
- * image_id, kernel_id, remake and disk_lost. Fails with busy when image or kernel is gone. */
+ * image_id, kernel_id, remake, disk_lost, and what was made and is gone of its disks. Fails with
+ * busy when image or kernel is gone. */
 int store_vm_save_machine(struct store *s, const struct vm_row *r, struct err *err);
 
 /* Call `each` with every VM, oldest first, until it returns non-zero, which is returned (-1: it

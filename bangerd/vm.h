@@ -88,6 +88,9 @@ struct vms {
 /* The VM that `ref` means to `uid`, with a reference: see vm_resolve.h. */
 int vm_find(struct vms *vms, uid_t uid, const char *ref, struct vm **ret, struct err *err);
 struct vm *vm_ref(struct vm *vm);
+/* References to all of `uid` (0: to all), in *ret, which the caller frees; how many. NULL and 0
+ * when there is no memory. */
+size_t vms_collect(struct vms *vms, uid_t uid, struct vm ***ret);
 void vm_unref(struct vm *vm);
 void vm_unrefp(struct vm **vm);
 #define _cleanup_vm_ __attribute__((cleanup(vm_unrefp)))

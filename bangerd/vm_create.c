@@ -19,6 +19,7 @@
 #include "bangerd/vm_check.h"
 #include "bangerd/vm_delete.h"
 #include "bangerd/vm_files.h"
+#include "bangerd/vm_lost.h"
 #include "bangerd/vm_start.h"
 #include "bangerd/vm_watch.h"
 #include "common/fd.h"
@@ -169,6 +170,7 @@ static int keep_stopped(struct vm *vm, const struct err *why, struct err *err)
 
 	if (vm_dir_open(vm->vms, &vm->row.id, &dir, err) < 0 || vm_dir_sync(vm->vms, dir, err) < 0)
 		return -1;
+	vm_lost_note_made(vm, true);
 	return vm_save(vm, VM_STOPPED, why->msg, err);
 }
 

@@ -45,7 +45,8 @@ static void put_short(struct reply *r, const struct vm *vm)
 	reply_int(r, "owner_uid", row->owner);
 	reply_string(r, "state", vm_state_name(row->state));
 	reply_string(r, "paused_why", row->paused_why.s[0] ? row->paused_why.s : NULL);
-	reply_bool(r, "disk_lost", row->disk_lost);
+	reply_bool(r, "disk_lost", row->disk_lost || row->disk_gone);
+	reply_bool(r, "work_lost", row->work_gone);
 	reply_string(r, "image", row->image_name.s);
 	reply_string(r, "kernel", row->kernel_name.s);
 	reply_string(r, "ip", ipv4_format(address_of(vm, row->host), buf));

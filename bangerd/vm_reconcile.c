@@ -11,6 +11,7 @@
 #include "bangerd/vm_delete.h"
 #include "bangerd/vm_files.h"
 #include "bangerd/vm_guest.h"
+#include "bangerd/vm_lost.h"
 #include "bangerd/vm_set.h"
 #include "bangerd/vm_stop.h"
 #include "bangerd/vm_watch.h"
@@ -26,7 +27,7 @@
 
 /* What was done, for the last line of it. */
 struct tally {
-	unsigned taken_over, stopped, removed, released, failed;
+	unsigned taken_over, stopped, removed, released, lost, failed;
 	bool rebooted;
 };
 
@@ -96,6 +97,16 @@ static enum vm_state state_of(struct vm *vm)
 	return paused ? VM_PAUSED : VM_RUNNING;
 }
 
+static int keep_files(struct vm *vm, struct err *err)
+{
+	_cleanup_fd_ int dir = -1;
+
+	if (vm_dir_open(vm->vms, &vm->row.id, &dir, err) < 0 || vm_dir_sync(vm->vms, dir, err) < 0)
+		return -1;
+	vm_lost_note_made(vm, true);
+	return 0;
+}
+
 /* A living VMM of a VM that may run: take it over. false: it is to be ended. */
 static bool adopt(struct vm *vm)
 {
@@ -115,6 +126,11 @@ static bool adopt(struct vm *vm)
 		log_warning("VM %s: its NAT is not what it should be: %s", vm->row.id.s, err.msg);
 	connect_console(vm);
 	state = state_of(vm);
+	/* What it has by now is on the disk before its row says so. */
+	if (vm->row.state == VM_STARTING && keep_files(vm, &err) < 0) {
+		log_error("VM %s: %s", vm->row.id.s, err.msg);
+		return false;
+	}
 	/* Nobody was told that it is paused: its VMM did it itself, since the host was full, or the
 	 * daemon ended in the middle. It goes on when there is room (disk_watch.h). */
 	if (state == VM_PAUSED && vm->row.state == VM_RUNNING)
@@ -228,6 +244,21 @@ static void settle_rows(struct vms *vms, struct tally *t)
 	}
 }
 
+/* What VMs lost while nobody looked, whether they run or not. */
+static void look_at_files(struct vms *vms, struct tally *t)
+{
+	for (struct vm *vm = vms->first; vm; vm = vm->next) {
+		struct err why = ERR_INIT;
+
+		if (vm_lost_settle(vm, &why) < 0) {
+			log_error("VM %s: %s", vm->row.id.s, why.msg);
+			t->failed++;
+		} else if (vm_lost_look(vm, &why) < 0) {
+			t->lost++;
+		}
+	}
+}
+
 static void sum_up(struct vms *vms, const struct tally *t, unsigned files)
 {
 	unsigned all = 0, running = 0, swept = vms->services->host->status.swept;
@@ -235,9 +266,9 @@ static void sum_up(struct vms *vms, const struct tally *t, unsigned files)
 	vms_count(vms, 0, &all, &running);
 	str_format(vms->reconciled, sizeof(vms->reconciled),
 		"%s%u VMs: %u taken over, %u stopped, %u removed; off the host: %u of VMs, %u that "
-		"nothing knew; %u directories without a VM; %u failed",
+		"nothing knew; %u directories without a VM; %u VMs lost a disk; %u failed",
 		t->rebooted ? "after a restart of the host: " : "", all, t->taken_over, t->stopped,
-		t->removed, t->released, swept, files, t->failed);
+		t->removed, t->released, swept, files, t->lost, t->failed);
 	log_notice("reconciled: %s", vms->reconciled);
 }
 
@@ -253,6 +284,7 @@ int vms_reconcile(struct vms *vms, struct err *err)
 	if (walk_ledger(vms, &t, err) < 0)
 		return -1;
 	settle_rows(vms, &t);
+	look_at_files(vms, &t);
 	/* The last of it: cut off before, it is a restart of the host still. */
 	if (!str_eq(last.s, now.s) && store_host_set_boot(store, &now, err) < 0)
 		return -1;

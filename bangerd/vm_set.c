@@ -8,6 +8,7 @@
 #include "bangerd/kernels.h"
 #include "bangerd/saga.h"
 #include "bangerd/vm_check.h"
+#include "bangerd/vm_lost.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proto_netd.h"
@@ -64,9 +65,10 @@ static int check_state(const struct change *c, struct err *err)
 
 static int check_growth(const struct change *c, struct err *err)
 {
-	const char *what = c->to.work_size < c->from.work_size	 ? "work"
-			   : c->to.disk_size < c->from.disk_size ? "root"
-								 : NULL;
+	bool has_work = c->to.work_made > 0;
+	const char *what = has_work && c->to.work_size < c->from.work_size ? "work"
+			   : c->to.disk_size < c->from.disk_size	   ? "root"
+									   : NULL;
 	uint64_t has = what && what[0] == 'w' ? c->from.work_size : c->from.disk_size;
 
 	if (what)
@@ -86,7 +88,8 @@ static int take_image(struct change *c, struct err *err)
 	c->to.image_id = c->image.id;
 	c->to.image_name = c->image.name;
 	c->to.remake = true;
-	c->to.disk_lost = false;
+	c->to.disk_made = 0;
+	c->to.disk_lost = c->to.disk_gone = false;
 	return 0;
 }
 
@@ -102,12 +105,41 @@ static int take_kernel(struct change *c, struct err *err)
 	return 0;
 }
 
+/* One that is lost, and was said to be, is made anew by the next start; it may be of any size. */
+static int take_work(struct change *c, struct err *err)
+{
+	struct vm *vm = c->vm;
+	bool told = c->from.work_gone;
+	struct err why = ERR_INIT;
+
+	c->to.work_size = c->in->disk_size;
+	if (c->from.work_made == 0)
+		return 0;
+	if (vm_lost_look(vm, &why) < 0 && why.code != ERR_bad_input) {
+		*err = why;
+		return -1;
+	}
+	c->from.work_gone = c->to.work_gone = vm->row.work_gone;
+	c->from.disk_gone = vm->row.disk_gone;
+	c->to.disk_gone = vm->row.disk_gone && !c->in->image;
+	if (!vm->row.work_gone)
+		return 0;
+	if (!told)
+		return err_set(err, ERR_bad_input,
+			"%.250s; bring it back, or, for a new and empty one, ask for the same once "
+			"more",
+			why.msg);
+	c->to.work_made = 0;
+	c->to.work_gone = false;
+	return 0;
+}
+
 static int take_sizes(struct change *c, struct err *err)
 {
 	const struct rpc_vm_set_in *in = c->in;
 
-	if (in->disk_size)
-		c->to.work_size = in->disk_size;
+	if (in->disk_size && take_work(c, err) < 0)
+		return -1;
 	if (vm_size_disks(&c->to, in->system_overlay_size, c->from.disk_size, c->image.size, err) <
 		0)
 		return -1;
@@ -165,6 +197,10 @@ static int save(struct vm *vm, const struct vm_row *row, struct err *err)
 	vm->row.kernel_name = row->kernel_name;
 	vm->row.remake = row->remake;
 	vm->row.disk_lost = row->disk_lost;
+	vm->row.disk_made = row->disk_made;
+	vm->row.work_made = row->work_made;
+	vm->row.disk_gone = row->disk_gone;
+	vm->row.work_gone = row->work_gone;
 	pthread_mutex_unlock(&vms->lock);
 	return 0;
 }

@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "bangerd/call.h"
@@ -18,9 +17,11 @@
 #include "bangerd/vm_check.h"
 #include "bangerd/vm_entry.h"
 #include "bangerd/vm_files.h"
+#include "bangerd/vm_lost.h"
 #include "bangerd/vm_stop.h"
 #include "bangerd/vm_watch.h"
 #include "bangerd/work_disk.h"
+#include "common/disk_sizes.h"
 #include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -79,42 +80,44 @@ static void undo_begin(void *ctx)
 		log_error("VM %s: %s", s->vm->row.id.s, err.msg);
 }
 
-/* ---- what is lost: it does not come back by itself, but it may be brought back ---- */
-
-static int say_lost(const struct start *s, struct err *err)
-{
-	const char *name = s->vm->row.name.s;
-	char what[ERR_MSG_MAX / 2];
-
-	if (s->how->make_disk)
-		return -1;
-	str_format(what, sizeof(what), "%.250s", err->msg);
-	return err_set(err, err->code,
-		"VM '%s' cannot start: %s; bring it back, or give the VM a new disk: banger vm set "
-		"--image IMAGE %s",
-		name, what, name);
-}
+/* ---- check: all that can be known before anything is made ---- */
 
 static int open_image(struct start *s, struct err *err)
 {
-	struct stat st;
-
 	if (s->how->make_disk && s->how->image_fd >= 0) {
 		s->image_fd = fcntl(s->how->image_fd, F_DUPFD_CLOEXEC, 0);
 		return s->image_fd < 0
 			       ? err_sys(err, ERR_operation_failed, errno, "cannot keep a file")
 			       : 0;
 	}
-	if (images_open(s->vms->services->images, &s->image.id, &s->image_fd, err) < 0)
-		return say_lost(s, err);
-	if (fstat(s->image_fd, &st) == 0 && (uint64_t)st.st_size == s->image.size)
+	if (images_open(s->vms->services->images, &s->image.id, &s->image_fd, err) == 0)
 		return 0;
-	err_set(err, ERR_bad_input, "the file of image '%s' is not as large as the image is",
-		s->image.name.s);
-	return say_lost(s, err);
+	return s->how->make_disk ? -1 : vm_lost_say(s->vm, err);
 }
 
-/* ---- check: all that can be known before anything is made ---- */
+static int open_kernel(struct start *s, struct err *err)
+{
+	const char *name = s->vm->row.name.s;
+	char what[ERR_MSG_MAX / 2];
+
+	if (kernels_open(s->vms->services->kernels, &s->vm->row.kernel_id, s->cancel_fd, &s->kernel,
+		    err) == 0)
+		return 0;
+	if (s->how->make_disk || (err->sys != ENOENT && err->code != ERR_bad_input))
+		return -1;
+	str_format(what, sizeof(what), "%.250s", err->msg);
+	return err_set(err, err->code,
+		"VM '%s' cannot start: %s; or give the VM another kernel: banger vm set --kernel "
+		"KERNEL %s",
+		name, what, name);
+}
+
+static int look_at_disks(const struct start *s, struct err *err)
+{
+	if (s->how->make_disk || vm_lost_look(s->vm, err) == 0)
+		return 0;
+	return err->code == ERR_bad_input ? vm_lost_say(s->vm, err) : -1;
+}
 
 static int do_check(void *ctx, struct err *err)
 {
@@ -128,10 +131,9 @@ static int do_check(void *ctx, struct err *err)
 	if (store_image_get(services->store, STORE_READ, &row->image_id, &s->image, err) < 0)
 		return -1;
 	s->disk_ops = disk_ops_of(row->disk);
-	if ((makes_disk(s) || s->disk_ops->on_image) && open_image(s, err) < 0)
-		return -1;
-	if (!s->how->no_start &&
-		kernels_open(services->kernels, &row->kernel_id, s->cancel_fd, &s->kernel, err) < 0)
+	if (look_at_disks(s, err) < 0 ||
+		((makes_disk(s) || s->disk_ops->on_image) && open_image(s, err) < 0) ||
+		(!s->how->no_start && open_kernel(s, err) < 0))
 		return -1;
 	if (vm_check(s->vms, row, makes_disk(s) ? s->image_fd : -1, &s->choice, err) < 0)
 		return -1;
@@ -182,7 +184,7 @@ static int open_dir(struct start *s, struct disk_place *place, struct err *err)
 	if (r == 0)
 		return 0;
 	*err = why;
-	return why.sys == ENOENT ? say_lost(s, err) : -1;
+	return -1;
 }
 
 /* The one of an earlier image is gone first: a crash in between leaves it to be made. */
@@ -203,6 +205,7 @@ static int do_disk(void *ctx, struct err *err)
 		.dirfd = -1,
 		.size = row->disk_size,
 		.least = s->image.size,
+		.made = row->disk_made == MADE_UNKNOWN ? 0 : row->disk_made,
 		.netd = netd(s) };
 
 	if (open_dir(s, &place, err) < 0)
@@ -212,7 +215,8 @@ static int do_disk(void *ctx, struct err *err)
 	else if (make_disk(s, &place, err) < 0)
 		return -1;
 	if (!s->how->no_start && s->disk_ops->attach(&place, &s->disk, err) < 0)
-		return err->code == ERR_bad_input ? say_lost(s, err) : -1;
+		return err->code == ERR_bad_input && !s->how->make_disk ? vm_lost_say(s->vm, err)
+									: -1;
 	return vm_console_open(s->vm, &console, err);
 }
 
@@ -235,9 +239,15 @@ static int do_work(void *ctx, struct err *err)
 	struct start *s = ctx;
 	const struct vm_row *row = &s->vm->row;
 
-	if (row->work_size == 0)
-		return 0;
-	return work_disk_open(s->dir_fd, &row->id, row->work_size, &s->work, err);
+	const struct disk_place place = {
+		.vm = row->id,
+		.dirfd = s->dir_fd,
+		.work = true,
+		.size = row->work_size,
+		.made = row->work_made == MADE_UNKNOWN ? WORK_DISK_MIN : row->work_made,
+	};
+
+	return row->work_size == 0 ? 0 : work_disk_open(&place, &s->work, err);
 }
 
 static void undo_work(void *ctx)
@@ -333,11 +343,20 @@ static int do_launch(void *ctx, struct err *err)
 static int do_copy(void *ctx, struct err *err)
 {
 	struct start *s = ctx;
+	bool fresh = s->work.fresh;
+	int r;
 
 	if (s->disk_ops->finish(&s->disk, s->cancel_fd, err) < 0)
 		return -1;
-	return work_disk_finish(&s->work, s->vms->services->imaged, s->dir_fd,
-		!s->vm->row.auto_remove, s->cancel_fd, err);
+	r = work_disk_finish(&s->work, s->vms->services->imaged, s->dir_fd, !s->vm->row.auto_remove,
+		s->cancel_fd, err);
+	/* From here on it is the guest's, also when the start fails. */
+	if (fresh && !s->work.fresh) {
+		pthread_mutex_lock(&s->vms->lock);
+		s->vm->row.work_made = s->work.size;
+		pthread_mutex_unlock(&s->vms->lock);
+	}
+	return r;
 }
 
 /* ---- guest: who it is, and when it is ready ---- */
@@ -406,19 +425,23 @@ static int do_guest(void *ctx, struct err *err)
 
 /* ---- ready ---- */
 
-/* A VM that is kept is on the disk before anybody is told of it. */
-static int sync_disk(struct start *s, struct err *err)
+/* A VM that is kept is on the disk before anybody is told of it, or its row says so. */
+static int keep_files(struct start *s, bool runs, struct err *err)
 {
-	if (!makes_disk(s) || s->vm->row.auto_remove)
-		return 0;
-	return vm_dir_sync(s->vms, s->dir_fd, err);
+	const struct vm_row *row = &s->vm->row;
+	bool grew = row->disk_made != row->disk_size || row->work_made != row->work_size;
+
+	if (!row->auto_remove && (makes_disk(s) || grew) && vm_dir_sync(s->vms, s->dir_fd, err) < 0)
+		return -1;
+	vm_lost_note_made(s->vm, runs);
+	return 0;
 }
 
 static int do_ready(void *ctx, struct err *err)
 {
 	struct start *s = ctx;
 
-	if (sync_disk(s, err) < 0 || vm_save(s->vm, VM_RUNNING, "", err) < 0)
+	if (keep_files(s, true, err) < 0 || vm_save(s->vm, VM_RUNNING, "", err) < 0)
 		return -1;
 	return vm_watch_end(s->vm, err);
 }
@@ -427,7 +450,7 @@ static int do_made(void *ctx, struct err *err)
 {
 	struct start *s = ctx;
 
-	return sync_disk(s, err) < 0 ? -1 : vm_save(s->vm, VM_STOPPED, "", err);
+	return keep_files(s, false, err) < 0 ? -1 : vm_save(s->vm, VM_STOPPED, "", err);
 }
 
 static const struct saga_step start_steps[] = {

@@ -159,6 +159,26 @@ int vm_find(struct vms *vms, uid_t uid, const char *ref, struct vm **ret, struct
 	return r;
 }
 
+size_t vms_collect(struct vms *vms, uid_t uid, struct vm ***ret)
+{
+	size_t n = 0, i = 0;
+	struct vm **all;
+
+	pthread_mutex_lock(&vms->lock);
+	for (const struct vm *vm = vms->first; vm; vm = vm->next)
+		n++;
+	all = calloc(n ? n : 1, sizeof(struct vm *));
+	for (struct vm *vm = vms->first; all && vm; vm = vm->next) {
+		if (uid != 0 && vm->row.owner != uid)
+			continue;
+		vm->refs++;
+		all[i++] = vm;
+	}
+	pthread_mutex_unlock(&vms->lock);
+	*ret = all;
+	return i;
+}
+
 const char *vms_reconciled(const struct vms *vms)
 {
 	return vms->reconciled;

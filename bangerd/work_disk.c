@@ -37,34 +37,49 @@ static int failed(const vm_id *vm, const char *what, struct err *err)
 		sys, "cannot %s the work disk of VM %s", what, vm->s);
 }
 
-static int make(int dirfd, const vm_id *vm, uint64_t size, int *ret, struct err *err)
+int work_disk_look(const struct disk_place *place, struct err *err)
 {
 	_cleanup_fd_ int fd = -1;
 
-	/* What a crash left. */
-	if (unlinkat(dirfd, NEW_NAME, 0) < 0 && errno != ENOENT)
-		return failed(vm, "make", err);
-	fd = openat(dirfd, NEW_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0660);
-	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
-		return failed(vm, "make", err);
+	return disk_look(place, FILE_NAME, &fd, err);
+}
+
+static int make(const struct disk_place *place, int *ret, struct err *err)
+{
+	_cleanup_fd_ int fd = -1;
+
+	/* What a crash left, or what is lost. */
+	if (disk_unlink(place, NEW_NAME, err) < 0 || disk_unlink(place, FILE_NAME, err) < 0)
+		return -1;
+	fd = openat(
+		place->dirfd, NEW_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0660);
+	if (fd < 0 || ftruncate(fd, (off_t)place->size) < 0)
+		return failed(&place->vm, "make", err);
 	*ret = TAKE_FD(fd);
 	return 0;
 }
 
-int work_disk_open(
-	int dirfd, const vm_id *vm, uint64_t size, struct work_disk *ret, struct err *err)
+int work_disk_open(const struct disk_place *place, struct work_disk *ret, struct err *err)
 {
-	_cleanup_fd_ int fd = openat(dirfd, FILE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	bool fresh = fd < 0 && errno == ENOENT;
-	struct stat st;
+	bool fresh = place->made == 0;
+	int fd;
 
-	if (fresh && make(dirfd, vm, size, &fd, err) < 0)
+	if ((fresh ? make(place, &fd, err) : disk_open(place, FILE_NAME, &fd, err)) < 0)
 		return -1;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return failed(vm, "open", err);
-	if ((uint64_t)st.st_size < size && ftruncate(fd, (off_t)size) < 0)
-		return failed(vm, "grow", err);
-	*ret = (struct work_disk){ .fd = TAKE_FD(fd), .fresh = fresh, .size = size };
+	*ret = (struct work_disk){ .fd = fd, .fresh = fresh, .size = place->size };
+	return 0;
+}
+
+int work_disk_made(int dirfd, const vm_id *vm, uint64_t *ret, struct err *err)
+{
+	struct stat st = { 0 };
+	bool there = fstatat(dirfd, FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0;
+
+	if (!there && errno != ENOENT)
+		return failed(vm, "look at", err);
+	*ret = !there				      ? 0
+	       : (uint64_t)st.st_size > WORK_DISK_MIN ? (uint64_t)st.st_size
+						      : WORK_DISK_MIN;
 	return 0;
 }
 

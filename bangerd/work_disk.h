@@ -3,11 +3,13 @@
 /*
  * A VM's second disk: a plain file `work` in the VM's directory, sparse, with an ext4 file system
  * that a worker made. It lives as long as the VM, whatever becomes of the root disk. It has its
- * name once it is whole: what is not is removed, and made anew.
+ * name once it is whole: what is not is removed, and made anew. The VM's row says that it was made
+ * (disk_place.made), from the moment it has its name: then it must be there.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bangerd/disk.h"
 #include "common/err.h"
 #include "common/types.h"
 
@@ -28,10 +30,16 @@ struct work_disk {
  * have. Fails with bad_request. */
 int work_disk_check(uint64_t size, struct err *err);
 
-/* The VM's, in its directory: as it is there, and made larger when it is smaller than `size`; else
- * a file of zeros that work_disk_finish() makes a disk of. */
-int work_disk_open(
-	int dirfd, const vm_id *vm, uint64_t size, struct work_disk *ret, struct err *err);
+/* Whether one that was made is there as it was left; as disk_ops.look. */
+int work_disk_look(const struct disk_place *place, struct err *err);
+
+/* One that was made, as disk_ops.attach does it; else a file of zeros that work_disk_finish() makes
+ * a disk of, in the place of whatever has its name. */
+int work_disk_open(const struct disk_place *place, struct work_disk *ret, struct err *err);
+
+/* What the one that has its name was made with, by a banger that did not note it: the bytes of its
+ * file, and at least WORK_DISK_MIN; 0 when there is none. */
+int work_disk_made(int dirfd, const vm_id *vm, uint64_t *ret, struct err *err);
 
 /* A fresh one gets its file system, and its name; with `durable` it is on the host's disk then.
  * Ends with cancelled soon after cancel_fd (-1: none) is readable. */

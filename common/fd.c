@@ -134,6 +134,14 @@ static int set_flag(int fd, int get, int set, int flag, bool on)
 	return fcntl(fd, set, on ? flags | flag : flags & ~flag) < 0 ? -1 : 0;
 }
 
+bool fd_has_data(int fd)
+{
+	bool has = lseek(fd, 0, SEEK_DATA) >= 0 || errno != ENXIO;
+
+	lseek(fd, 0, SEEK_SET);
+	return has;
+}
+
 int fd_set_nonblock(int fd, bool on)
 {
 	return set_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, on);

@@ -33,6 +33,9 @@ int fd_pwrite_full(int fd, const void *buf, size_t n, uint64_t off);
 /* The whole file as a NUL-terminated heap string of at most max bytes (the caller frees). */
 int fd_read_text(int fd, size_t max, char **ret, size_t *ret_len, struct err *err);
 
+/* Whether anything of a file was ever written: it is no single hole. Its offset is 0 afterwards. */
+bool fd_has_data(int fd);
+
 int fd_set_nonblock(int fd, bool on);
 int fd_set_cloexec(int fd, bool on);
 

@@ -52,6 +52,7 @@ END(daemon_status)
 METHOD(daemon_examine, "daemon.examine", work, any, "What of the host changes by itself, looked at now; for 'banger doctor'")
 RESULT(string, forward_dropped_by, "the chain of another's firewall that drops what VMs with NAT send; null when there is none")
 RESULT(integer, state_free, "bytes that are free in state_dir")
+RESULT(array, lost, "a sentence for each of the caller's VMs (of all, for root) that has a disk no more, or not all of it")
 END(daemon_examine)
 
 METHOD(operations_list, "operations.list", inline, any, "Operations of the caller, newest first")
@@ -97,7 +98,7 @@ RESULT(object, operation, "as of vm.create.status, ended")
 END(vm_create_watch)
 
 METHOD(vm_list, "vm.list", inline, any, "The caller's VMs (all, for root), oldest first")
-RESULT(array, vms, "objects with id, name, owner, owner_uid, state, paused_why, disk_lost, image, kernel, ip, vcpu, memory_mib, disk_size (of the work disk, 0: none), system_overlay_size (of the root disk), disk (its kind), nat, vmm, vmm_why, accel, created_at; state is stopped, running, paused, creating, starting, stopping or deleting; paused_why is null unless the daemon paused it; disk_lost: its root disk cannot be read any more")
+RESULT(array, vms, "objects with id, name, owner, owner_uid, state, paused_why, disk_lost, work_lost, image, kernel, ip, vcpu, memory_mib, disk_size (of the work disk, 0: none), system_overlay_size (of the root disk), disk (its kind), nat, vmm, vmm_why, accel, created_at; state is stopped, running, paused, creating, starting, stopping or deleting; paused_why is null unless the daemon paused it; disk_lost: its root disk cannot be read any more, or its file was not there, or not what it was, when it was last looked at; work_lost: the same of its work disk's file")
 END(vm_list)
 
 METHOD(vm_show, "vm.show", inline, owner, "Everything about one VM")

@@ -89,6 +89,11 @@ def test_vms_that_stand_still(bench, doctor):
     del bench.daemon.vms[WEB]["paused_why"]
     bench.daemon.vms[WEB]["disk_lost"] = True
     assert "disk is lost" in doctor()[0]["vms"]["found"]
+    bench.daemon.vms[WEB]["work_lost"] = bench.daemon.vms[WEB].pop("disk_lost")
+    assert doctor()[0]["vms"]["found"].startswith("1 of 2; VM 'web'")
+    found, status = doctor(examined={"lost": ["VM 'db': 'work' is gone\033[2J", "VM 'x': too"]})
+    assert status == 0 and found["vms"]["health"] == "WARN"
+    assert found["vms"]["found"] == "2 lost a disk; VM 'db': 'work' is gone?[2J"
 
 
 def test_an_older_daemon(bench, doctor):

@@ -125,7 +125,7 @@ def test_host_was_restarted(busybox, run, nothing):
 def test_nothing_to_do_is_said_too(nothing):
     text = again(lambda: None)
     assert ("reconciled: 0 VMs: 0 taken over, 0 stopped, 0 removed; off the host: 0 of VMs, 0 that "
-            "nothing knew; 0 directories without a VM; 0 failed") in text
+            "nothing knew; 0 directories without a VM; 0 VMs lost a disk; 0 failed") in text
 
 
 # ---- what no row of the ledger knows ----

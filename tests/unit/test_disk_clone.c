@@ -156,6 +156,50 @@ static void grown_when_attached(void **state)
 	assert_int_equal(err.code, ERR_bad_input);
 }
 
+/* One that was made is lost when it is not as large as it was, or nothing is in it, whatever its
+ * image has; nothing is made in its place. */
+static void lost_when_not_as_it_was(void **state)
+{
+	struct place *p = *state;
+	struct disk_place place = {
+		.dirfd = p->dir, .size = 128 * MIB, .least = 64 * MIB, .made = 96 * MIB
+	};
+	struct disk d = DISK_INIT;
+	struct err err = ERR_INIT;
+	struct stat st;
+
+	assert_int_equal(begin(p->dir, make_image(p), 96 * MIB, &d, &err), 0);
+	assert_int_equal(disk_clone.finish(&d, -1, &err), 0);
+	assert_int_equal(disk_clone.look(&place, &err), 0);
+	assert_int_equal(fstat(d.fd, &st), 0);
+	assert_int_equal(st.st_size, 96 * MIB);
+	assert_int_equal(ftruncate(d.fd, 96 * MIB - 1), 0);
+	for (int i = 0; i < 2; i++) {
+		struct disk again = DISK_INIT;
+
+		assert_int_equal(
+			i ? disk_clone.look(&place, &err) : disk_clone.attach(&place, &again, &err),
+			-1);
+		assert_int_equal(err.code, ERR_bad_input);
+		assert_non_null(strstr(err.msg, "'disk.img' is cut short"));
+		assert_int_equal(fstat(d.fd, &st), 0);
+		assert_int_equal(st.st_size, 96 * MIB - 1);
+	}
+	assert_int_equal(ftruncate(d.fd, 0), 0);
+	assert_int_equal(ftruncate(d.fd, 96 * MIB), 0);
+	assert_int_equal(disk_clone.look(&place, &err), -1);
+	assert_int_equal(err.code, ERR_bad_input);
+	assert_non_null(strstr(err.msg, "has nothing in it"));
+	place.made = 0; /* nobody has written to it yet */
+	assert_int_equal(disk_clone.look(&place, &err), 0);
+	assert_int_equal(unlinkat(p->dir, "disk.img", 0), 0);
+	place.work = true;
+	assert_int_equal(disk_clone.look(&place, &err), -1);
+	assert_non_null(strstr(err.msg, "the work disk of VM"));
+	assert_non_null(strstr(err.msg, "is gone"));
+	disk_close(&d);
+}
+
 static void small_image(void **state)
 {
 	struct place *p = *state;
@@ -243,6 +287,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(copied_and_grown, setup, teardown),
 		cmocka_unit_test_setup_teardown(grown_when_attached, setup, teardown),
+		cmocka_unit_test_setup_teardown(lost_when_not_as_it_was, setup, teardown),
 		cmocka_unit_test_setup_teardown(small_image, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(cancelled, setup, teardown),

@@ -139,6 +139,9 @@ static void as_it_was_written(void **state)
 	str_copy(made.last_error.s, sizeof(made.last_error.s), "none, 'quoted'");
 	str_copy(made.paused_why.s, sizeof(made.paused_why.s), "no room");
 	made.disk_lost = true;
+	made.disk_made = UINT64_C(7) << 30;
+	made.work_made = UINT64_C(2) << 30;
+	made.work_gone = true;
 	assert_int_equal(store_vm_save_state(store, &made, &err), 0);
 	assert_int_equal(store_vm_list(store, take_row, &back, &err), 0);
 	assert_string_equal(back.id.s, made.id.s);
@@ -150,6 +153,10 @@ static void as_it_was_written(void **state)
 	assert_string_equal(back.last_error.s, made.last_error.s);
 	assert_string_equal(back.paused_why.s, "no room");
 	assert_true(back.disk_lost);
+	assert_int_equal(back.disk_made, made.disk_made);
+	assert_int_equal(back.work_made, made.work_made);
+	assert_false(back.disk_gone);
+	assert_true(back.work_gone);
 	assert_int_equal(back.disk_size, made.disk_size);
 	assert_int_equal(back.work_size, made.work_size);
 	assert_int_equal(back.remake, made.remake);
@@ -199,6 +206,9 @@ static void from_before_firecracker(void **state)
 	assert_false(back.disk_lost);
 	assert_int_equal(back.work_size, 0);
 	assert_false(back.remake);
+	assert_int_equal(back.disk_made, MADE_UNKNOWN);
+	assert_int_equal(back.work_made, MADE_UNKNOWN);
+	assert_false(back.disk_gone || back.work_gone);
 	vm_row_finish(&back);
 }
 
@@ -217,6 +227,8 @@ static void another_machine(void **state)
 	made.nat = !made.nat;
 	made.remake = true;
 	made.kernel_id = other_kernel;
+	made.disk_made = made.work_made = 4096;
+	made.disk_gone = true;
 	assert_int_equal(store_vm_save_machine(store, &made, &err), 0);
 	assert_int_equal(store_vm_list(store, take_row, &back, &err), 0);
 	assert_int_equal(back.vcpus, 7);
@@ -225,6 +237,9 @@ static void another_machine(void **state)
 	assert_int_equal(back.work_size, made.work_size);
 	assert_int_equal(back.nat, made.nat);
 	assert_true(back.remake);
+	assert_true(back.disk_gone && !back.work_gone);
+	assert_int_equal(back.disk_made, 4096);
+	assert_int_equal(back.work_made, 4096);
 	assert_string_equal(back.image_id.s, made.image_id.s);
 	/* Once it runs. */
 	made.remake = false;
