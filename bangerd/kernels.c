@@ -214,7 +214,7 @@ static int refresh(struct kernels *k, struct kernel_row *row, int cancel_fd, str
 static int refresh_if_old(
 	struct kernels *k, const vm_id *id, int cancel_fd, struct kernel_row *ret, struct err *err)
 {
-	struct kernel_row row;
+	struct kernel_row row = { 0 };
 	int r;
 
 	if (!k->have_guest) {
@@ -237,7 +237,7 @@ static int refresh_if_old(
 int kernels_open(struct kernels *k, const vm_id *id, int cancel_fd, struct kernel_files *ret,
 	struct err *err)
 {
-	struct kernel_row row;
+	struct kernel_row row = { 0 };
 
 	if (refresh_if_old(k, id, cancel_fd, &row, err) < 0)
 		return -1;
