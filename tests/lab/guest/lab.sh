@@ -99,6 +99,8 @@ json()
 		depth = RLENGTH / 2
 		line = substr($0, RLENGTH + 1)
 		sub(/,$/, "", line)
+		if (line ~ /^[]}]/)
+			next
 		key[depth] = "*"
 		if (match(line, /^"[^"]*": /)) {
 			key[depth] = substr(line, 2, RLENGTH - 4)
