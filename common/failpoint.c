@@ -34,6 +34,13 @@ void failpoint_init(void)
 	page = p == MAP_FAILED ? NULL : p;
 }
 
+unsigned failpoint_patience(void)
+{
+	uint32_t n = page ? __atomic_load_n(&page->patience, __ATOMIC_ACQUIRE) : 0;
+
+	return n ? n : 1;
+}
+
 static void note(const char *name)
 {
 	uint32_t i = __atomic_fetch_add(&page->n_passed, 1, __ATOMIC_ACQ_REL);

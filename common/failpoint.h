@@ -42,6 +42,7 @@ struct failpoint_arm {
 struct failpoint_page {
 	uint32_t released;
 	uint32_t n_passed; /* places passed since the tests set it to 0; counts on when full */
+	uint32_t patience; /* what watchdogs' times are multiplied with; 0 is 1 */
 	struct failpoint_arm arms[FAILPOINT_ARMS];
 	char passed[FAILPOINT_NAMES][FAILPOINT_NAME];
 };
@@ -55,6 +56,9 @@ int failpoint_pass(enum failpoint point, struct err *err);
 /* The same for a step of a saga: a stay there ends with cancelled once cancel_fd is readable;
  * without one (-1) with timeout, as the waits that cannot be cancelled do. */
 int failpoint_pass_name(const char *name, int cancel_fd, struct err *err);
+
+/* As the page has it; 1 without one. */
+unsigned failpoint_patience(void);
 
 #define FAILPOINT_INIT()      failpoint_init()
 #define FAILPOINT(point, err) failpoint_pass(failpoint_##point, err)

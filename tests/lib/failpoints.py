@@ -15,9 +15,10 @@ import suite
 
 FD, ARMS, NAMES, NAME = 63, 2, 1000, 64
 ARM = struct.Struct(f"{NAME}sII")
-HEAD = 8
+HEAD = 12
 SIZE = HEAD + ARMS * ARM.size + NAMES * NAME
 NONE, ERROR, CRASH, HANG = range(4)
+JOB_PROGRAMS = ("banger-imaged-worker", "banger-imaged-fetch")  # of one job each
 
 
 class Page:
@@ -29,6 +30,7 @@ class Page:
         self.path.chmod(0o666)
         self.file = open(self.path, "r+b")
         self.map = mmap.mmap(self.file.fileno(), SIZE)
+        self._word(8, round(suite.PATIENCE))
 
     def _word(self, offset, value=None):
         if value is None:
@@ -78,7 +80,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[FD])
         (suite.DIR / "pid").write_text(f"{self.process.pid}\n")
         self.starts += 1
-        end = time.monotonic() + 120
+        end = time.monotonic() + 120 * suite.PATIENCE
         while True:
             try:
                 return rpc.call("ping", timeout=10)
@@ -90,10 +92,11 @@ class Daemon:
         """All of it is: the rest follows the one that died."""
         if self.process:
             try:
-                self.process.wait(40)
+                self.process.wait(40 * suite.PATIENCE)
             except subprocess.TimeoutExpired:
                 raise AssertionError("bangerd does not end") from None
-        gone = suite.wait_for(lambda: not any(suite.pids(role) for role in ROLES), 60, 0.01)
+        gone = suite.wait_for(
+            lambda: not suite.processes_of(*suite.ROLES, *JOB_PROGRAMS), 60, 0.01)
         assert gone, f"still there: {suite.processes()}"
 
     def restart(self):
@@ -105,21 +108,20 @@ class Daemon:
         self.start()
 
 
-ROLES = (*suite.ROLES, "banger-imaged-worker")
-
-
 def is_fetch(pid):
     """Of the two job servers, the one whose children speak with registries."""
     return b"--fetch" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
 
 
 def roles():
-    """{"bangerd": pid, "netd": pid, "launch": pid, "imaged": pid} of a suite that runs."""
+    """{"bangerd": pid, "netd": pid, "launch": pid, "imaged": pid, "fetch": pid} of a suite that
+    runs."""
     found, processes = {}, suite.processes()
     netd = [pid for pid, (name, _, _) in processes.items() if name == "banger-netd"]
     for pid in netd:
         found["launch" if processes[pid][1] in netd else "netd"] = pid
     for pid, (name, _, _) in processes.items():
-        if name == "bangerd" or (name == "banger-imaged" and not is_fetch(pid)):
-            found[name.rsplit("-", 1)[-1]] = pid
+        if name in ("bangerd", "banger-imaged"):
+            role = "fetch" if name == "banger-imaged" and is_fetch(pid) else name
+            found[role.rsplit("-", 1)[-1]] = pid
     return found

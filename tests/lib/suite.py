@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The suite that scripts/with-suite started: its processes, its command line, what it keeps."""
 
+import itertools
 import json
 import os
 import signal
@@ -67,30 +68,48 @@ def settings():
     return found
 
 
-def processes():
-    """{pid: (name of its program, parent, uid)} in this namespace."""
+def comm(pid):
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+    except OSError:
+        return None
+
+
+def every_process():
+    """{pid: (name of its program, parent, uid, state's letter)} in this namespace; the kernel's threads,
+    of which a host has more than of all others, are left out."""
     found = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
+    threads = "2" if comm(2) == "kthreadd" else None
+    for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            status = dict(line.split(":\t", 1) for line
-                          in (entry / "status").read_text().splitlines() if ":\t" in line)
-            if status["State"].startswith("Z"):
+            with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+                status = dict(line.rstrip("\n").split(":\t", 1)
+                              for line in itertools.islice(file, 10))
+            if status["PPid"] == threads:
                 continue
             try:
-                program = os.path.basename(os.readlink(entry / "exe").removesuffix(" (deleted)"))
+                program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
             except OSError:
                 program = status["Name"]
-            found[int(entry.name)] = (program, int(status["PPid"]),
-                                      int(status["Uid"].split()[0]))
-        except (OSError, KeyError):
+            found[int(pid)] = (program.removesuffix(" (deleted)"), int(status["PPid"]),
+                               int(status["Uid"].split()[0]), status["State"][0])
+        except (OSError, KeyError, ValueError):
             continue
     return found
 
 
+def processes():
+    """{pid: (name of its program, parent, uid)} of those that live."""
+    return {pid: found[:3] for pid, found in every_process().items() if found[3] != "Z"}
+
+
 def pids(program):
     return sorted(pid for pid, (name, _, _) in processes().items() if name == program)
+
+
+def processes_of(*programs):
+    """The pids of all of these, in one look."""
+    return [pid for pid, (name, _, _) in processes().items() if name in programs]
 
 
 def jailed():

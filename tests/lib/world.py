@@ -2,11 +2,12 @@
 """All that banger has on this host, by kind, in words that two runs of one operation share: what
 its ids are is not said, but whose they are. Equal worlds have nothing more and nothing less."""
 
+import ctypes
+import functools
 import os
 import re
 import socket
 import sqlite3
-import subprocess
 from pathlib import Path
 
 import rpc
@@ -63,9 +64,26 @@ def _links(run):
             if name.startswith(("bt", "bgr")) and name not in idle]
 
 
+class Nft:
+    """libnftables, as nft(8) uses it: a look takes no program then."""
+
+    def __init__(self):
+        self.lib = ctypes.CDLL("libnftables.so.1")
+        self.lib.nft_ctx_new.restype = ctypes.c_void_p
+        self.lib.nft_ctx_get_output_buffer.restype = ctypes.c_char_p
+        self.context = ctypes.c_void_p(self.lib.nft_ctx_new(0))
+        self.lib.nft_ctx_buffer_output(self.context)
+
+    def ruleset(self):
+        assert self.lib.nft_run_cmd_from_buffer(self.context, b"list ruleset") == 0
+        return self.lib.nft_ctx_get_output_buffer(self.context).decode()
+
+
+nft = functools.cache(Nft)
+
+
 def _rules():
-    text = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True,
-                          check=False).stdout
+    text = nft().ruleset()
     words = []
     for line in text.splitlines():
         # Elements stand in no order.
@@ -87,13 +105,13 @@ def _loops(state):
     return found
 
 
-def _processes():
+def _processes(processes):
     """Programs, and the namespaces that are not ours."""
     conf = suite.settings()
     base, count = int(conf["uid_base"]), int(conf["uid_count"])
     own = {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "mnt", "pid")}
     programs, spaces = [], set()
-    for pid, (name, _, uid) in suite.processes().items():
+    for pid, (name, _, uid) in processes.items():
         jailed = base <= uid < base + count
         if jailed or name.startswith("banger"):
             programs.append(f"{name}{' jailed' if jailed else ''}")
@@ -107,13 +125,18 @@ def _processes():
     return programs, [kind for kind, _ in spaces]
 
 
-def _mounts(run):
-    found = set()
-    for pid in ["self", *(pid for role in suite.ROLES for pid in suite.pids(role))]:
+def _mounts(run, processes):
+    """In this namespace, and in those of the suite's own processes."""
+    found, seen = set(), set()
+    own = [pid for pid, (name, _, _) in processes.items() if name in suite.ROLES]
+    for pid in ["self", *own]:
         try:
-            lines = Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+            space = os.readlink(f"/proc/{pid}/ns/mnt")
+            lines = Path(f"/proc/{pid}/mountinfo").read_text().splitlines() \
+                if space not in seen else []
         except OSError:
             continue
+        seen.add(space)
         for line in lines:
             words = line.split()
             if words[4].startswith(f"{run}/") or "banger-jail" in line:
@@ -121,17 +144,10 @@ def _mounts(run):
     return sorted(found)
 
 
-def _zombies():
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            text = stat.read_text()
-        except OSError:
-            continue
-        name, rest = text[text.index("(") + 1:].rsplit(")", 1)
-        if rest.split()[0] == "Z" and name.startswith(("banger", "fire", "qemu")):
-            found.append(name)
-    return found
+def _cgroups():
+    """Directories with an id in their names. Not by rglob(), which asks for each file's kind."""
+    return [os.path.join(folder, name) for folder, names, _ in os.walk("/sys/fs/cgroup")
+            for name in names if ID.search(name)]
 
 
 def look():
@@ -140,7 +156,9 @@ def look():
     run, state = Path(conf["run_dir"]), Path(conf["state_dir"])
     names = {}
     rows = _rows(names)
-    programs, spaces = _processes()
+    every = suite.every_process()
+    processes = {pid: found[:3] for pid, found in every.items() if found[3] != "Z"}
+    programs, spaces = _processes(processes)
     found = {
         "rows": rows,
         "vms": [f"{vm['name']} {vm['state']}" for vm in rpc.call("vm.list")["vms"]],
@@ -152,12 +170,12 @@ def look():
         "rules": _rules(),
         "dm": [path.read_text().strip() for path in Path("/sys/block").glob("dm-*/dm/name")],
         "loops": _loops(state),
-        "cgroups": [str(path) for path in Path("/sys/fs/cgroup").rglob("*")
-                    if path.is_dir() and ID.search(path.name)],
-        "mounts": _mounts(run),
+        "cgroups": _cgroups(),
+        "mounts": _mounts(run, processes),
         "namespaces": spaces,
         "processes": programs,
-        "zombies": _zombies(),
+        "zombies": [name for name, _, _, state in every.values()
+                    if state == "Z" and name.startswith(("banger", "fire", "qemu"))],
     }
 
     def say(match):
