@@ -7,6 +7,7 @@
 
 #include "banger-imaged/fetch_registry.h"
 #include "banger-imaged/fetch_retry.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/str.h"
 
@@ -63,7 +64,7 @@ static int take(void *ctx, const void *p, size_t n, struct err *err)
 		return -1;
 	t->fetched += n;
 	t->q->progress(t->q->ctx, cache_writer_at(t->w));
-	return 0;
+	return FAILPOINT(blob_part, err);
 }
 
 /* One request: 0 when it brought what it said it would. */
@@ -151,13 +152,18 @@ static int with_endpoint(struct fetch_job *j, struct http *h, struct endpoint *e
 	if (!t.w)
 		return 0;
 	inherited = cache_writer_at(t.w);
-	if (download(j, h, e, &t, what, err) < 0) {
+	if (FAILPOINT(blob_begin, err) < 0 || download(j, h, e, &t, what, err) < 0 ||
+		FAILPOINT(blob_whole, err) < 0) {
 		cache_abandon(t.w);
 		return -1;
 	}
 	*err = (struct err)ERR_INIT;
 	if (cache_commit(t.w, ret_fd, err) < 0)
 		return inherited && err->code == ERR_bad_input ? 1 : err_wrap(err, "%s", e->name);
+	if (FAILPOINT(blob_put, err) < 0) {
+		fd_closep(ret_fd);
+		return -1;
+	}
 	*ret_fetched += t.fetched;
 	return 0;
 }

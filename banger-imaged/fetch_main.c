@@ -16,6 +16,7 @@
 #include "banger-imaged/child.h"
 #include "banger-imaged/fetch_requests.h"
 #include "common/confine.h"
+#include "common/failpoint.h"
 #include "common/ipc.h"
 #include "common/log.h"
 #include "common/proto_fetch.h"
@@ -101,6 +102,7 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	enum confine_mode mode;
 
+	FAILPOINT_INIT();
 	if (child_begin(argc, argv, CHILD_FETCHER, 2, &mode) < 0)
 		return 2;
 	/* A peer that hangs up is an error of that connection's. */

@@ -7,6 +7,8 @@
 #include "banger-imaged/fetch_job.h"
 #include "banger-imaged/fetch_resolve.h"
 #include "banger-imaged/fetch_serve.h"
+#include "common/failpoint.h"
+#include "common/fd.h"
 #include "common/log.h"
 
 #define STALL_DEFAULT_S	 30
@@ -93,7 +95,7 @@ int on_resolve(struct fetch_job *j, struct fetch_resolve_in *in, struct fetch_re
 	j->parallel = in->parallel ? in->parallel : PARALLEL_DEFAULT;
 	if (j->parallel > JOB_PARALLEL_MAX)
 		j->parallel = JOB_PARALLEL_MAX;
-	return resolve(j, in->platform.s, out, err);
+	return resolve(j, in->platform.s, out, err) < 0 ? -1 : FAILPOINT(resolve_done, err);
 }
 
 int on_serve(struct fetch_job *j, struct fetch_serve_in *in, struct fetch_serve_out *out,
@@ -111,7 +113,7 @@ int on_serve(struct fetch_job *j, struct fetch_serve_in *in, struct fetch_serve_
 	http_destroy(h);
 	out->fetched = f.fetched;
 	out->reused = f.reused;
-	return r;
+	return r < 0 ? -1 : FAILPOINT(fetch_done, err);
 }
 
 int on_file_fetch(struct fetch_job *j, struct fetch_file_fetch_in *in,
@@ -127,6 +129,10 @@ int on_file_fetch(struct fetch_job *j, struct fetch_file_fetch_in *in,
 		return -1;
 	r = fetch_file_run(j, h, in, out, err);
 	http_destroy(h);
+	if (r == 0 && FAILPOINT(fetch_done, err) < 0) {
+		fd_closep(&out->file);
+		return -1;
+	}
 	return r;
 }
 

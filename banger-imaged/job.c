@@ -72,7 +72,9 @@ int on_image_register(struct job *j, struct job_image_register_in *in,
 {
 	struct progress p = { tell, j };
 
-	return image_register(in, out, &p, err);
+	if (FAILPOINT(job_taken, err) < 0 || image_register(in, out, &p, err) < 0)
+		return -1;
+	return FAILPOINT(job_done, err);
 }
 
 int on_kernel_import(struct job *j, struct job_kernel_import_in *in,

@@ -115,16 +115,12 @@ static int start_child(struct server *s, size_t begin, size_t end, int job_fd, i
 		return err_set(err, ERR_busy,
 			"%zu image jobs are running, which is the limit: try again later",
 			end - begin);
-	if (FAILPOINT(job_begin, err) < 0)
-		return -1;
 	pid = fork();
 	if (pid < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot start a job");
 	if (pid == 0)
 		become_child(s, job_fd, cache_fd);
 	s->children[slot] = (struct child){ .pid = pid };
-	if (FAILPOINT(job_started, err) < 0)
-		return -1;
 	log_debug("%s %d started", s->role.program, (int)pid);
 	*ret = &s->children[slot];
 	return 0;
@@ -140,7 +136,10 @@ int on_job_start(struct server *s, struct imaged_job_start_in *in, struct imaged
 		return err_set(err, ERR_protocol, "the fetchers' server has no workers");
 	if (check_job_socket(in->socket, err) < 0)
 		return -1;
-	if (start_child(s, begin, begin + SERVER_WORKERS_MAX, in->socket, -1, &child, err) < 0)
+	if (FAILPOINT(job_begin, err) < 0 ||
+		start_child(s, begin, begin + SERVER_WORKERS_MAX, in->socket, -1, &child, err) <
+			0 ||
+		FAILPOINT(job_started, err) < 0)
 		return -1;
 	out->pid = (uint32_t)child->pid;
 	return 0;
@@ -169,9 +168,12 @@ int on_fetch_start(struct server *s, struct imaged_fetch_start_in *in,
 	cache = fd_open_beneath(s->role.cache_fd, name, O_RDONLY | O_DIRECTORY, 0);
 	if (cache < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot open a blob cache");
-	if (start_child(s, 0, SERVER_FETCHES_MAX, in->socket, cache, &child, err) < 0)
+	if (FAILPOINT(fetch_begin, err) < 0 ||
+		start_child(s, 0, SERVER_FETCHES_MAX, in->socket, cache, &child, err) < 0)
 		return -1;
 	child->owner = in->owner;
+	if (FAILPOINT(fetch_started, err) < 0)
+		return -1;
 	out->pid = (uint32_t)child->pid;
 	return 0;
 }

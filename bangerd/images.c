@@ -14,6 +14,7 @@
 #include "bangerd/refs.h"
 #include "bangerd/saga.h"
 #include "bangerd/store_users.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/settings.h"
@@ -143,7 +144,8 @@ int images_delete(struct images *im, struct call *call, const char *ref, struct 
 	if (delete_row(im, call->uid, &row, err) < 0 || store_tx_commit(&tx, err) < 0)
 		return -1;
 	/* The row decides. A file that stays in a crash here goes at the next start. */
-	if (blobs_remove(&im->blobs, &row.id, IMAGES_SUFFIX, err) < 0)
+	if (FAILPOINT(image_unlisted, err) < 0 ||
+		blobs_remove(&im->blobs, &row.id, IMAGES_SUFFIX, err) < 0)
 		return -1;
 	log_info("image %s '%s' deleted", row.id.s, row.name.s);
 	return 0;

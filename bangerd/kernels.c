@@ -15,6 +15,7 @@
 #include "bangerd/refs.h"
 #include "bangerd/saga.h"
 #include "bangerd/store_users.h"
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/settings.h"
@@ -285,6 +286,8 @@ int kernels_delete(struct kernels *k, struct call *call, const char *ref, struct
 		return -1;
 	tx = k->store;
 	if (delete_row(k, call->uid, &row, err) < 0 || store_tx_commit(&tx, err) < 0)
+		return -1;
+	if (FAILPOINT(kernel_unlisted, err) < 0)
 		return -1;
 	remove_files(k, &row.id);
 	log_info("kernel %s '%s' deleted", row.id.s, row.name.s);

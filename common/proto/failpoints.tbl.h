@@ -13,6 +13,10 @@ POINT(bangerd, files_synced, "a VM's files are on the disk, its row does not say
 POINT(bangerd, work_formatted, "the work disk has its file system, not its name")
 POINT(bangerd, work_named, "it has, in memory")
 
+/* ---- images and kernels that are deleted ---- */
+POINT(bangerd, image_unlisted, "an image's row is gone, its file is there")
+POINT(bangerd, kernel_unlisted, "a kernel's row is gone, its files are there")
+
 /* ---- the host's things ---- */
 POINT(netd, reserve_begin, "nothing is known of the VM")
 POINT(netd, reserve_row, "its row is in the ledger")
@@ -65,7 +69,7 @@ POINT(launch, dm_snapshot, "so is the snapshot")
 POINT(launch, dm_marked, "the base goes with its last snapshot")
 POINT(launch, dm_removed, "the snapshot is gone")
 
-/* ---- the image worker's job server, and a worker ---- */
+/* ---- the workers' server, and a worker ---- */
 POINT(imaged, job_begin, "a job is asked for, no worker is there")
 POINT(imaged, job_started, "the worker runs, bangerd does not know it yet")
 
@@ -75,5 +79,16 @@ POINT(worker, image_written, "it is whole, and not synced")
 POINT(worker, kernel_unpacked, "the kernel is written, its initramfs is not")
 POINT(worker, kernel_written, "both are, and not synced")
 POINT(worker, job_done, "the file is done, the answer not sent")
+
+/* ---- the fetchers' server, and a fetcher ---- */
+POINT(fetch, fetch_begin, "a fetcher is asked for, none is there")
+POINT(fetch, fetch_started, "it runs, bangerd does not know it yet")
+
+POINT(fetcher, resolve_done, "an image's manifest is known, to the fetcher alone")
+POINT(fetcher, blob_begin, "a part is the fetcher's to write, nothing came for it")
+POINT(fetcher, blob_part, "some of it is there")
+POINT(fetcher, blob_whole, "all of it is, and not verified")
+POINT(fetcher, blob_put, "it is verified, and in its place")
+POINT(fetcher, fetch_done, "all is fetched, the answer not sent")
 
 #undef POINT

@@ -2,12 +2,12 @@
 """A suite with failpoints, on the stand-in for Firecracker that answers as an agent would."""
 
 import os
-import struct
 from pathlib import Path
 
 import failpoints
 import firecracker
-import oci
+import operations
+import pull_operations
 import pytest
 import repo
 import rpc
@@ -22,7 +22,15 @@ def page():
 
 
 @pytest.fixture(scope="session")
-def daemon(page):
+def sources():
+    """Where pulls take from; made before the suite starts anew."""
+    found = pull_operations.Sources()
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def daemon(page, sources):
     """The suite with the page, an image and a kernel."""
     suite.stop()
     firecracker.put(firecracker.path())
@@ -34,29 +42,12 @@ def daemon(page):
     debs = sorted(CACHE.glob("linux-image-*-cloud-amd64_*.deb"))
     assert debs, "no kernel: run scripts/kernel-deb"
     suite.banger("kernel", "import", "--name", "cloud", debs[-1], check=True)
-    suite.banger("image", "import", "base", rootfs(suite.DIR / "base.tar", 40), check=True)
-    suite.banger("image", "import", "other", rootfs(suite.DIR / "other.tar", 44), check=True)
-    rootfs(suite.DIR / "walked.tar", 3)
-    (suite.DIR / "walked.vmlinux").write_bytes(vmlinux())
+    operations.write_files()
+    for name in ("base", "other"):
+        suite.banger("image", "import", name, suite.DIR / f"{name}.tar", check=True)
     suite.banger("vm", "create", "--quiet", "--vmm", "firecracker", "--image", "base", "--name",
                  "keeper", "--memory", "64M", "--vcpu", "1", uid=65534, check=True)
     return found
-
-
-def rootfs(path, files):
-    """A small root file system, as a tar."""
-    entries = [oci.directory("etc"), *(oci.entry(f"etc/{i}", b"x" * 5000) for i in range(files))]
-    path.write_bytes(oci.tar(entries))
-    return path
-
-
-def vmlinux():
-    """What is taken for a kernel: an ELF executable that says its version."""
-    banner = b"Linux version 6.9.0-walked (nobody@nowhere)\0"
-    size = 64 + 56 + len(banner)
-    head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 62, 1, 0x100000, 64, 0, 0,
-                       64, 56, 1, 64, 0, 0)
-    return head + struct.pack("<IIQQQQQQ", 1, 5, 0, 0x100000, 0x100000, size, size, 4096) + banner
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import time
 import failpoints
 import firecracker
 import operations
+import pull_operations
 import pytest
 import repo
 import rpc
@@ -14,10 +15,13 @@ import suite
 import walk
 import world
 
+PULLS = ("pull image", "pull kernel", "register image")
 
-@pytest.mark.parametrize("name", operations.OPERATIONS)
-def test_walk(page, daemon, name, capsys):
-    steps = walk.Walk(page, daemon, operations.OPERATIONS[name])
+
+@pytest.mark.parametrize("name", [*operations.OPERATIONS, *PULLS])
+def test_walk(page, daemon, sources, name, capsys):
+    every = operations.OPERATIONS | pull_operations.operations_of(sources)
+    steps = walk.Walk(page, daemon, every[name])
     steps.all()
     with capsys.disabled():
         steps.print()
@@ -65,8 +69,8 @@ def test_what_is_kept_is_on_the_disk(page, silent):
 
 
 def test_all_places_were_met(capsys):
-    """None of the table is where no operation comes by, but those of device-mapper, which this host need
-    not have, and QEMU's TAP."""
+    """None of the table is where no operation comes by; what takes device-mapper is the lab's, what
+    takes QEMU is said here."""
     rows = re.findall(r"^POINT\((\w+), (\w+),",
                       (repo.TOP / "common/proto/failpoints.tbl.h").read_text(), re.M)
     elsewhere = {place for place in (f"{process}/{name}" for process, name in rows)

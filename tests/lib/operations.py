@@ -7,6 +7,8 @@ import signal
 import threading
 from pathlib import Path
 
+import files_server
+import oci
 import rpc
 import suite
 
@@ -40,6 +42,20 @@ class Client(threading.Thread):
         assert not self.is_alive(), "the operation does not end"
         self.rpc.close()
         return self.error
+
+
+def write_files():
+    """What is imported: two images that VMs run, and what the walk itself imports."""
+    rootfs(suite.DIR / "base.tar", 40)
+    rootfs(suite.DIR / "other.tar", 44)
+    rootfs(suite.DIR / "walked.tar", 3)
+    (suite.DIR / "walked.vmlinux").write_bytes(files_server.vmlinux())
+
+
+def rootfs(path, files):
+    """A small root file system, as a tar."""
+    entries = [oci.directory("etc"), *(oci.entry(f"etc/{i}", b"x" * 5000) for i in range(files))]
+    path.write_bytes(oci.tar(entries))
 
 
 def create(client, **more):
@@ -94,10 +110,10 @@ class Operation:
     operation's.
 
     What an operation that failed has made already and the next try takes, or makes anew, is
-    `between` before and after, the name of a file; then `prove` shows that the next try
-    succeeds and makes what it should."""
+    `between` before and after, the names of files, with a slash behind them of directories; then
+    `prove` shows that the next try succeeds and makes what it should."""
 
-    def __init__(self, name, ask, before, back, stop, job=False, only=(), between=None, prove=None):
+    def __init__(self, name, ask, before, back, stop, job=False, only=(), between=(), prove=None):
         self.name, self.ask, self.before, self.back, self.stop = name, ask, before, back, stop
         self.job, self.only, self.between, self.proves = job, only, between, prove is not None
         self.proof = prove or nothing
@@ -107,9 +123,8 @@ class Operation:
 
     def bare(self, found):
         """A world without what is in between."""
-        if not self.between:
-            return found
-        files = [name for name in found["state files"] if not name.startswith(f"{self.between} ")]
+        ends = tuple(name if name.endswith("/") else f"{name} " for name in self.between)
+        files = [name for name in found["state files"] if not name.startswith(ends)]
         return {**found, "state files": files}
 
 
@@ -139,6 +154,16 @@ def kill_and_leave(client):
 def make():
     with rpc.Rpc(timeout=90) as client:
         create(client)
+
+
+def make_image():
+    with rpc.Rpc(timeout=90) as client:
+        import_image(client)
+
+
+def make_kernel():
+    with rpc.Rpc(timeout=90) as client:
+        import_kernel(client)
 
 
 def make_stopped():
@@ -181,13 +206,20 @@ def make_for_remake():
     rpc.call("vm.set", {"vm": VM, "image": "other"})
 
 
+def disk():
+    """What the VM that runs has: its file, or its device over its image."""
+    ident = rpc.call("vm.show", {"vm": VM})["vm"]["id"]
+    for path in Path("/sys/block").glob("dm-*/dm/name"):
+        if path.read_text().strip() == f"banger-{ident}":
+            return Path("/dev") / path.parts[3]
+    return folder() / "disk.img"
+
+
 def prove_remake():
     started()
     other = rpc.call("image.show", {"image": "other"})["image"]["id"]
     image = Path(suite.settings()["state_dir"]) / "images" / f"{other}.ext4"
-    disk = folder() / "disk.img"
-    assert disk.stat().st_size >= image.stat().st_size
-    with open(image, "rb") as one, open(disk, "rb") as two:
+    with open(image, "rb") as one, open(disk(), "rb") as two:
         while block := one.read(1 << 20):
             assert two.read(len(block)) == block, "its disk is not of the new image"
 
@@ -204,7 +236,7 @@ def end_by_itself(client):
     """Its VMM dies, and nobody asked for that, or is told what fails; done once nobody has the VM's
     lock."""
     os.kill(rpc.call("vm.show", {"vm": VM})["vm"]["pid"], signal.SIGKILL)
-    client.call("vm.await", {"vm": VM}, timeout=5)
+    client.call("vm.await", {"vm": VM}, timeout=5 * suite.PATIENCE)
     quietly("vm.resume", vm=VM)
 
 
@@ -237,21 +269,25 @@ OPERATIONS = {operation.name: operation for operation in (
     Operation("import", import_image, nothing,
               lambda: rpc.call("image.delete", {"image": IMAGE}), lambda client: client.leave(),
               job=True),
+    Operation("delete image", call("image.delete", image=IMAGE), make_image, make_image,
+              lambda client: None),
     Operation("promote", call("image.promote", image="base", name=IMAGE), nothing,
               lambda: rpc.call("image.delete", {"image": IMAGE}), lambda client: None),
     Operation("import kernel", import_kernel, nothing,
               lambda: rpc.call("kernel.delete", {"kernel": KERNEL}),
               lambda client: client.leave(), job=True),
+    Operation("delete kernel", call("kernel.delete", kernel=KERNEL), make_kernel, make_kernel,
+              lambda client: None),
     Operation("create, work disk", create_with_work, own_network, force_delete, leave_and_delete,
               job=True, only=(*JOB, "vm.create/work", "vm.create/copy")),
     Operation("start, work disk", call("vm.start", vm=VM), make_for_work, again(make_for_work),
               kill_and_leave, job=True, only=(*JOB, "vm.start/work", "vm.start/copy",
                                               "vm.start/guest", "vm.start/ready"),
-              between="vms/<vm walk>/work", prove=prove_work),
+              between=("vms/<vm walk>/work",), prove=prove_work),
     Operation("set, image", call("vm.set", vm=VM, image="other"), make_stopped, undo_set_image,
               lambda client: client.leave()),
     Operation("start, image", call("vm.start", vm=VM), make_for_remake, again(make_for_remake),
               kill_and_leave, only=("bangerd/", "vm.start/check", "vm.start/disk", "vm.start/copy",
                                     "vm.start/guest", "vm.start/ready"),
-              between="vms/<vm walk>/disk.img", prove=prove_remake),
+              between=("vms/<vm walk>/disk.img", "vms/<vm walk>/disk.cow"), prove=prove_remake),
 )}

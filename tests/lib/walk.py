@@ -17,7 +17,10 @@ from failpoints import CRASH, ERROR, HANG
 # Of a place in a process, what can happen there. Besides: that another process ends meanwhile.
 OWN = ("error", "crash", "hang")
 FAULTS = {"error": ERROR, "crash": CRASH, "hang": HANG}
-COLUMNS = ("error", "crash", "hang", "bangerd", "netd", "imaged")
+COLUMNS = ("error", "crash", "hang", "bangerd", "netd", "imaged", "fetch")
+# Processes of one job, whose end is the job's alone; and those where one that hangs is cancelled.
+JOBS = ("worker", "fetcher")
+CANCELLED = ("bangerd", *JOBS)
 # A place of launch or netd that two operations pass in the same way is walked in all ways in one.
 WALKED = set()
 TALLY = Counter()  # (operation, fault, "points" or "converged") → how many
@@ -35,6 +38,13 @@ def is_undo(place):
     return place.endswith(":undo")
 
 
+def look():
+    """Once those are gone that did a job which is over."""
+    quiet = suite.wait_for(lambda: not suite.processes_of(*failpoints.JOB_PROGRAMS), 20, 0.01)
+    assert quiet, "a job is left"
+    return world.look()
+
+
 class Walk:
     """One operation's."""
 
@@ -43,12 +53,12 @@ class Walk:
         self.begin, self.starts = time.monotonic(), daemon.starts
         self.table, self.problems = {}, []
         operation.before()
-        self.before = world.look()
+        self.before = look()
         page.arm()
         assert operations.Client(operation.ask).end() is None, "it fails by itself"
         self.passed = page.passed()
         self.places = [place for place in self.passed if operation.wants(place)]
-        self.after = world.look()
+        self.after = look()
         self.unequal = world.difference(self.before, self.after)
         assert self.unequal, "it changes nothing"
         operation.back()
@@ -84,7 +94,7 @@ class Walk:
     def hang(self, place, client):
         """What ends it is what there is for that: the operation's end, or the watchdog's signal."""
         process = process_of(place)
-        if process in ("bangerd", "worker"):
+        if process in CANCELLED:
             self.operation.stop(client)
         else:
             os.kill(failpoints.roles()[process], signal.SIGALRM)
@@ -97,10 +107,10 @@ class Walk:
         self.page.arm(*orders)
         client = operations.Client(self.operation.ask)
         self.wait_met(client, number)
-        lives = fault == "error" or (fault == "crash" and process_of(place) == "worker")
+        lives = fault == "error" or (fault == "crash" and process_of(place) in JOBS)
         if fault == "hang":
             self.hang(place, client)
-            lives = process_of(place) in ("bangerd", "worker")
+            lives = process_of(place) in CANCELLED
         elif fault not in OWN:
             os.kill(failpoints.roles()[fault], signal.SIGKILL)
             self.page.clear()
@@ -116,7 +126,7 @@ class Walk:
             if state not in ("before", "after"):
                 mark = "*" if lives else ""
                 self.daemon.restart()
-                state = self.settled(5)
+                state = self.settled(5 * suite.PATIENCE)
             if state in ("before", "after"):
                 self.operation.proof()
         except (AssertionError, rpc.RpcError) as problem:
@@ -163,13 +173,19 @@ class Walk:
             return ("error", "crash")
         if process == "bangerd":
             return ("error", "crash", "netd") if place == steps[-1] else ("error",)
-        if process in ("worker", "imaged"):
+        if process in ("worker", "imaged", "fetch"):
             return OWN
+        if process == "fetcher" and place not in WALKED:
+            return (*OWN, "bangerd", "fetch")
         return ("crash",) if place in WALKED else (*OWN, "bangerd")
 
     def undo_places(self):
-        """Passed when the last step fails."""
-        last = [place for place in self.passed if place.endswith(":before")][-1]
+        """Passed when the last step fails, where there are such that are wanted."""
+        befores = [place for place in self.passed if place.endswith(":before")]
+        undos = [place.replace(":before", ":undo") for place in befores]
+        if not any(self.operation.wants(place) for place in undos):
+            return None, []
+        last = befores[-1]
         self.page.arm((last, ERROR))
         operations.Client(self.operation.ask).end()
         found = [place for place in self.page.passed()
@@ -197,7 +213,9 @@ class Walk:
 
     def clear(self):
         """None of the operation's world is left."""
-        self.daemon.restart()
+        self.page.clear()
+        if not suite.running():
+            self.daemon.restart()
         operations.quietly("vm.delete", vm=operations.VM, force=True)
         operations.quietly("image.delete", image=operations.IMAGE)
         operations.quietly("kernel.delete", kernel=operations.KERNEL)
@@ -214,9 +232,9 @@ def figures():
 
     def line(title, of_operation):
         cells = [cell(lambda key, f=fault: key[1] == f and of_operation(key)) for fault in COLUMNS]
-        return f"{title:<22}" + "".join(f"{text:>9}" for text in [*cells, cell(of_operation)])
+        return f"{title:<26}" + "".join(f"{text:>9}" for text in [*cells, cell(of_operation)])
 
-    rows = [f"{'figure: converged':<22}" + "".join(f"{name:>9}" for name in [*COLUMNS, "all"])]
+    rows = [f"{'figure: converged':<26}" + "".join(f"{name:>9}" for name in [*COLUMNS, "all"])]
     rows += [line(name, lambda key, n=name: key[0] == n) for name in names]
     rows.append(line("all", lambda key: True))
     rows.append(f"figure: {cell(lambda key: True)} converged "
