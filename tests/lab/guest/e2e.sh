@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # Tests of tests/e2e on the Firecracker that LAB_FIRECRACKER gave: what firecracker.txt has in every
-# second line, from the one that $half says. Each half takes as long as the other, in a machine of its
+# second line, from the first or the second: `. /lab/guest/e2e.sh 1`. Each half takes as long as the other, in a machine of its
 # own. Sourced by scenarios.
 # shellcheck source=tests/lab/guest/lab.sh
 . /lab/guest/lab.sh
+
+half=$1
 
 # For the tests: what scripts/with-suite makes, with the service manager in the place of it.
 suite=/run/lab-suite cache=/run/lab-cache drop_in=/run/systemd/system/bangerd.service.d
