@@ -126,7 +126,13 @@ static int run_detached(struct cli *cli, struct client *c, const struct plan *pl
 	if (say_plan(c, plan, err) < 0 || signals_open(&signals, err) < 0 ||
 		create_vm(cli, c, plan, signals, &vm, err) < 0)
 		return -1;
-	return output_id(vm.id, err);
+	if (output_id(vm.id, err) < 0)
+		return -1;
+	if (plan->no_start || !create_has_failed_command(c, vm.id))
+		return 0;
+	cli_say("VM %s runs, but its command could not be started: 'banger vm logs %s' says why",
+		vm.name, vm.name);
+	return EXIT_ERROR;
 }
 
 /* What a VM is to be made of: the names of image and kernel, and the image's file, if it is one. */

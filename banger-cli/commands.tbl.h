@@ -119,6 +119,7 @@ OPT(string, entrypoint, 0, "entrypoint", "PROGRAM", "run it in the place of the 
 OPT(flag, no_start, 0, "no-start", "", "do not start it")
 OPT(flag, quiet, 'q', "quiet", "", "show no progress")
 POS(word, command, rest, "COMMAND", "what the VM runs in place of the image's own init or command")
+NOTE("When the command cannot be started, the VM is there nevertheless; that is told, and the exit status is 1. So it is with 'vm run --detach'.")
 END(vm_create)
 
 COMMAND(vm_start, vm, "start", "", "Start stopped VMs")

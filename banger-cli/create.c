@@ -344,6 +344,15 @@ static int ask_removing(struct client *c, enum rpc_method method, struct params 
 	return client_wait(c, request, &wait, ret, err);
 }
 
+bool create_has_failed_command(struct client *c, const char *id)
+{
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+	struct err unknown = ERR_INIT;
+
+	return client_ask(c, RPC_METHOD_vm_health, "vm", id, &reply, &unknown) == 0 &&
+	       str_eq(object_text(reply.result, "main"), main_state_to_name(main_state_failed));
+}
+
 int create_stop(struct client *c, const char *id, int signals, struct err *err)
 {
 	_cleanup_reply_ struct reply health = REPLY_INIT, stopped = REPLY_INIT;

@@ -51,6 +51,10 @@ int create_argv(struct client *c, const char *image, const char *entrypoint,
 int create_vm(struct cli *cli, struct client *c, const struct plan *plan, int signals,
 	struct created *ret, struct err *err);
 
+/* Whether the VM's own command could not be started; what else it does now is not asked here, nor
+ * whether it still runs at all. */
+bool create_has_failed_command(struct client *c, const char *id);
+
 /* Stop a VM that is to be deleted, where the image's own command runs in it: that has its stop
  * signal, and 10 s. Any other VM (an image's init among them) has nothing to end. A signal ends the
  * wait. Fails also when the guest does not answer: what to do then is to delete it. */

@@ -8,8 +8,10 @@
 #include "banger-cli/tty.h"
 #include "common/str.h"
 
-#define REDRAW_MS 100
-#define BAR_WIDTH 24
+#define REDRAW_MS  100
+#define BAR_WIDTH  24
+#define BAR_LEAST  4
+#define NAME_WIDTH 12
 
 static uint64_t now_ms(void)
 {
@@ -40,26 +42,38 @@ static int percent(const struct stage *s)
 	return s->done >= s->total ? 100 : (int)((double)s->done * 100 / (double)s->total);
 }
 
+/* "write        [####....]  40%" for a line of so many columns: the percent is the last to go. */
+static void bar_line(const struct stage *s, const char *head, int done, int columns, char line[192])
+{
+	int room = columns - (int)strlen(head) - NAME_WIDTH - (int)strlen(" [] 100%");
+	int width = room < BAR_WIDTH ? room : BAR_WIDTH;
+	char bar[BAR_WIDTH + 1];
+
+	if (width < BAR_LEAST) {
+		str_format(line, 192, "%s%s %d%%", head, s->name, done);
+		return;
+	}
+	memset(bar, '.', (size_t)width);
+	memset(bar, '#', (size_t)(done * width / 100));
+	bar[width] = '\0';
+	str_format(line, 192, "%s%-*s [%s] %3d%%", head, NAME_WIDTH, s->name, bar, done);
+}
+
 static void draw(const struct stage *s)
 {
-	char head[32], line[192], bar[BAR_WIDTH + 1];
+	char head[32], line[192];
 	uint16_t rows, columns;
-	int done = percent(s), filled;
+	int done = percent(s);
 
 	tty_size(&rows, &columns);
 	label(s, head, sizeof(head));
-	if (done < 0 && s->done == 0) {
+	if (done < 0 && s->done == 0)
 		str_format(line, sizeof(line), "%s%s", head, s->name);
-	} else if (done < 0) {
+	else if (done < 0)
 		str_format(line, sizeof(line), "%s%s  %llu", head, s->name,
 			(unsigned long long)s->done);
-	} else {
-		filled = done * BAR_WIDTH / 100;
-		memset(bar, '.', BAR_WIDTH);
-		memset(bar, '#', (size_t)filled);
-		bar[BAR_WIDTH] = '\0';
-		str_format(line, sizeof(line), "%s%-12s [%s] %3d%%", head, s->name, bar, done);
-	}
+	else
+		bar_line(s, head, done, columns - 1, line);
 	fprintf(stderr, "\r\033[K%.*s", columns - 1, line);
 	fflush(stderr);
 }

@@ -71,6 +71,18 @@ def test_stages_on_a_terminal(bench):
         assert t.wait() == 0
 
 
+@pytest.mark.parametrize("columns, shown", [
+    (51, b"boot         [############............]  50%"), (40, b"boot         [######.......]  50%"),
+    (31, b"boot         [##..]  50%"), (30, b"boot 50%"), (8, b"b\r")])
+def test_stages_on_a_narrow_terminal(bench, columns, shown):
+    """The percent goes last, and no line is broken."""
+    with bench.terminal("vm", "run", "--rm", "--image", "debian", "--", "true",
+                        columns=columns) as t:
+        assert t.wait() == 0
+    assert b"\r\033[K[3/3] " + shown in t.seen
+    assert all(len(line) < columns for line in t.seen.split(b"\n")[1].split(b"\r\033[K"))
+
+
 def test_entrypoint(bench):
     bench.daemon.entrypoint = ["sh", "-c", 'echo "$0-$*"; exit 3']
     done = run(bench, "--rm", "--", "a", "b c")
@@ -155,6 +167,22 @@ def test_dry_run(bench):
     assert not bench.daemon.called("vm.create.begin")
     assert bench.run("vm", "run", "--dry-run", "--image", "nope").returncode == 1
     assert run(bench, "--dry-run", "--kernel", "nope").returncode == 1
+
+
+@pytest.mark.parametrize("words, asked", [
+    (("run", "-d"), True), (("create",), True), (("create", "--no-start"), False)])
+def test_command_that_could_not_be_started(bench, words, asked):
+    """The VM is there, which is told, and so is that."""
+    bench.daemon.methods["vm.health"] = lambda c, r, f: {"healthy": True, "main": "failed"}
+    done = bench.run("vm", *words, "-q", "--image", "debian", "--name", "own")
+    (made,) = others(bench)
+    assert done.stdout.decode().strip() == made
+    assert bool(bench.daemon.called("vm.health")) is asked
+    assert done.returncode == (1 if asked else 0)
+    assert (b"'banger vm logs own'" in done.stderr) is asked
+    bench.daemon.methods["vm.health"] = lambda c, r, f: {"healthy": True, "main": "exited"}
+    done = bench.run("vm", *words, "-q", "--image", "debian", "--name", "other")
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_plan_is_told(bench):
