@@ -61,6 +61,7 @@ static void test_good_numbers(void **state)
 		{ ARG_image_kind, "docker-archive", image_kind_docker_archive },
 		{ ARG_format, "json", format_json },
 		{ ARG_shell, "bash", shell_bash },
+		{ ARG_shell, "fish", shell_fish },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -139,7 +140,7 @@ static void test_bad(void **state)
 		{ ARG_vmm, "Firecracker" },
 		{ ARG_image_kind, "oci_layout" },
 		{ ARG_format, "yaml" },
-		{ ARG_shell, "zsh" },
+		{ ARG_shell, "ksh" },
 		{ ARG_string, "" },
 		{ ARG_string, "a\nb" },
 		{ ARG_string, "a\033[31m" },
