@@ -10,8 +10,10 @@
 
 #include "banger-cli/client.h"
 #include "banger-cli/object.h"
+#include "banger-cli/output.h"
 #include "banger-cli/params.h"
 #include "banger-cli/resolve.h"
+#include "common/json.h"
 #include "common/str.h"
 
 /* Requests on their way at once: few enough that a daemon's share per user is no hindrance. */
@@ -66,7 +68,7 @@ static void send_one(struct client *client, const struct bulk *b, struct target 
 	t->sent = !t->failed;
 }
 
-static void finish_one(struct client *client, struct target *t)
+static void finish_one(struct client *client, struct target *t, enum format format)
 {
 	_cleanup_reply_ struct reply reply = REPLY_INIT;
 
@@ -75,13 +77,61 @@ static void finish_one(struct client *client, struct target *t)
 	if (t->failed) {
 		fflush(stdout);
 		cli_say("%s: %s", t->reference, t->failure.msg);
-		return;
+	} else if (format != format_json) {
+		printf("%s\n", t->reference);
+		fflush(stdout);
 	}
-	printf("%s\n", t->reference);
-	fflush(stdout);
 }
 
-int bulk_run(struct cli *cli, const struct bulk *b, const struct words *references, struct err *err)
+/* ---- as JSON ---- */
+
+static bool add(struct json_object *o, const char *name, const char *s)
+{
+	struct json_object *value = s ? json_object_new_string(s) : NULL;
+
+	if ((value || !s) && json_object_object_add(o, name, value) == 0)
+		return true;
+	json_object_put(value);
+	return false;
+}
+
+static bool add_failure(struct json_object *o, const struct target *t)
+{
+	struct json_object *error = t->failed ? json_object_new_object() : NULL;
+
+	if (t->failed && (!error || !add(error, "code", err_code_name(t->failure.code)) ||
+				 !add(error, "message", t->failure.msg))) {
+		json_object_put(error);
+		return false;
+	}
+	if (json_object_object_add(o, "error", error) == 0)
+		return true;
+	json_object_put(error);
+	return false;
+}
+
+static int print_json(const struct target *targets, size_t n, struct err *err)
+{
+	_cleanup_json_ struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; list && i < n; i++) {
+		const struct target *t = &targets[i];
+		struct json_object *o = json_object_new_object();
+
+		if (o && add(o, "reference", t->reference) &&
+			add(o, "id", object_text(t->object, "id")) &&
+			add(o, "name", object_text(t->object, "name")) && add_failure(o, t) &&
+			json_object_array_add(list, o) == 0)
+			continue;
+		json_object_put(o);
+		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot show what was done");
+	}
+	return list ? output_json(list, err)
+		    : err_sys(err, ERR_operation_failed, ENOMEM, "cannot show what was done");
+}
+
+int bulk_run(struct cli *cli, const struct bulk *b, const struct words *references,
+	enum format format, struct err *err)
 {
 	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply list = REPLY_INIT;
@@ -99,9 +149,11 @@ int bulk_run(struct cli *cli, const struct bulk *b, const struct words *referenc
 		for (; sent < n && sent < i + IN_FLIGHT; sent++)
 			if (!targets[sent].failed)
 				send_one(client, b, &targets[sent]);
-		finish_one(client, &targets[i]);
+		finish_one(client, &targets[i], format);
 		if (targets[i].failed)
 			status = EXIT_ERROR;
 	}
+	if (format == format_json && print_json(targets, n, err) < 0)
+		return -1;
 	return status;
 }

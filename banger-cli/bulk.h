@@ -19,7 +19,9 @@ struct bulk {
 /*
  * Resolve all references from one list, each object once; ask for all, several at a time; print the
  * names of those that succeeded on standard output, in the order they were named first, and what is
- * wrong with others on standard error. Exit status 1 when any failed. -1 when nothing was tried.
+ * wrong with others on standard error. As JSON: an array of objects with reference, id and name
+ * (null when there is none), and error (null, or code and message). Exit status 1 when any failed.
+ * -1 when nothing was tried.
  */
-int bulk_run(
-	struct cli *cli, const struct bulk *b, const struct words *references, struct err *err);
+int bulk_run(struct cli *cli, const struct bulk *b, const struct words *references,
+	enum format format, struct err *err);

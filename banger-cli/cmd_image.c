@@ -96,7 +96,7 @@ int cmd_image_pull(struct cli *cli, const struct args_image_pull *args, struct e
 			text_size((unsigned long long)object_number(image, "size_bytes", 0), size),
 			pulled ? "" : ", was here already");
 	}
-	return output_id_of(reply.result, "image", err);
+	return output_made(reply.result, "image", args->made.format, err);
 }
 
 int cmd_image_promote(struct cli *cli, const struct args_image_promote *args, struct err *err)
@@ -110,7 +110,7 @@ int cmd_image_promote(struct cli *cli, const struct args_image_promote *args, st
 	params_flag(&p, "replace", args->replace);
 	if (cli_call(cli, RPC_METHOD_image_promote, &p, &reply, err) < 0)
 		return -1;
-	return output_id_of(reply.result, "image", err);
+	return output_made(reply.result, "image", args->made.format, err);
 }
 
 int cmd_image_cache(struct cli *cli, const struct args_image_cache *args, struct err *err)
@@ -143,7 +143,7 @@ int cmd_image_delete(struct cli *cli, const struct args_image_delete *args, stru
 		.name = "image",
 	};
 
-	return bulk_run(cli, &b, &args->images, err);
+	return bulk_run(cli, &b, &args->images, args->each.format, err);
 }
 
 int cmd_image_register(struct cli *cli, const struct args_image_register *args, struct err *err)
@@ -164,7 +164,7 @@ int cmd_image_register(struct cli *cli, const struct args_image_register *args, 
 	params_flag(&p, "replace", args->replace);
 	if (import_run(cli, RPC_METHOD_image_register, &p, &offer, 1, args->quiet, &reply, err) < 0)
 		return import_failed(path, err);
-	return output_id_of(reply.result, "image", err);
+	return output_made(reply.result, "image", args->made.format, err);
 }
 
 /* Of directories only a layout is an image: for others there is a way. */
@@ -206,5 +206,5 @@ int cmd_image_import(struct cli *cli, const struct args_image_import *args, stru
 			text_size((unsigned long long)object_number(image, "size_bytes", 0), size),
 			(long long)object_number(image, "entries", 0));
 	}
-	return output_id_of(reply.result, "image", err);
+	return output_made(reply.result, "image", args->made.format, err);
 }

@@ -52,7 +52,7 @@ int cmd_kernel_delete(struct cli *cli, const struct args_kernel_delete *args, st
 		.name = "kernel",
 	};
 
-	return bulk_run(cli, &b, &args->kernels, err);
+	return bulk_run(cli, &b, &args->kernels, args->each.format, err);
 }
 
 static void entry(struct table *t, struct json_object *o)
@@ -99,7 +99,7 @@ int cmd_kernel_pull(struct cli *cli, const struct args_kernel_pull *args, struct
 	if (kernel && !args->quiet)
 		cli_say("kernel %s: %s%s", object_text(kernel, "name"),
 			object_text(kernel, "version"), pulled ? "" : ", was here already");
-	return output_id_of(reply.result, "kernel", err);
+	return output_made(reply.result, "kernel", args->made.format, err);
 }
 
 /* The kernel and, unless it brings its own or needs none, its modules. */
@@ -137,5 +137,5 @@ int cmd_kernel_import(struct cli *cli, const struct args_kernel_import *args, st
 	offer_finish(&offers[1]);
 	if (r < 0)
 		return -1;
-	return output_id_of(reply.result, "kernel", err);
+	return output_made(reply.result, "kernel", args->made.format, err);
 }

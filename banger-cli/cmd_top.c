@@ -1,15 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* banger version, help, completion. */
+#include <errno.h>
+#include <json-c/json.h>
 #include <stdio.h>
 
 #include "banger-cli/cli.h"
 #include "banger-cli/complete.h"
 #include "banger-cli/help.h"
+#include "banger-cli/output.h"
 
 int cmd_version(struct cli *cli, const struct args_version *args, struct err *err)
 {
-	printf("banger %s\n", BANGER_VERSION);
-	return 0;
+	struct json_object *o;
+	int r;
+
+	if (!args || args->output.format != format_json) {
+		printf("banger %s\n", BANGER_VERSION);
+		return 0;
+	}
+	o = json_object_new_object();
+	if (!o || json_object_object_add(o, "version", json_object_new_string(BANGER_VERSION)) < 0)
+		r = err_sys(err, ERR_operation_failed, ENOMEM, "cannot show the version");
+	else
+		r = output_json(o, err);
+	json_object_put(o);
+	return r;
 }
 
 int cmd_help(struct cli *cli, const struct args_help *args, struct err *err)

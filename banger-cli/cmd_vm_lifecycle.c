@@ -4,7 +4,8 @@
 #include "banger-cli/params.h"
 
 static int on_vms(struct cli *cli, enum rpc_method method, const struct words *vms,
-	void (*more)(struct params *, const void *), const void *args, struct err *err)
+	enum format format, void (*more)(struct params *, const void *), const void *args,
+	struct err *err)
 {
 	struct bulk b = {
 		.list = RPC_METHOD_vm_list,
@@ -16,12 +17,12 @@ static int on_vms(struct cli *cli, enum rpc_method method, const struct words *v
 		.args = args,
 	};
 
-	return bulk_run(cli, &b, vms, err);
+	return bulk_run(cli, &b, vms, format, err);
 }
 
 int cmd_vm_start(struct cli *cli, const struct args_vm_start *args, struct err *err)
 {
-	return on_vms(cli, RPC_METHOD_vm_start, &args->vms, NULL, NULL, err);
+	return on_vms(cli, RPC_METHOD_vm_start, &args->vms, args->each.format, NULL, NULL, err);
 }
 
 static void stop_params(struct params *p, const void *a)
@@ -33,7 +34,8 @@ static void stop_params(struct params *p, const void *a)
 
 int cmd_vm_stop(struct cli *cli, const struct args_vm_stop *args, struct err *err)
 {
-	return on_vms(cli, RPC_METHOD_vm_stop, &args->vms, stop_params, args, err);
+	return on_vms(
+		cli, RPC_METHOD_vm_stop, &args->vms, args->each.format, stop_params, args, err);
 }
 
 static void restart_params(struct params *p, const void *a)
@@ -45,17 +47,18 @@ static void restart_params(struct params *p, const void *a)
 
 int cmd_vm_restart(struct cli *cli, const struct args_vm_restart *args, struct err *err)
 {
-	return on_vms(cli, RPC_METHOD_vm_restart, &args->vms, restart_params, args, err);
+	return on_vms(cli, RPC_METHOD_vm_restart, &args->vms, args->each.format, restart_params,
+		args, err);
 }
 
 int cmd_vm_pause(struct cli *cli, const struct args_vm_pause *args, struct err *err)
 {
-	return on_vms(cli, RPC_METHOD_vm_pause, &args->vms, NULL, NULL, err);
+	return on_vms(cli, RPC_METHOD_vm_pause, &args->vms, args->each.format, NULL, NULL, err);
 }
 
 int cmd_vm_resume(struct cli *cli, const struct args_vm_resume *args, struct err *err)
 {
-	return on_vms(cli, RPC_METHOD_vm_resume, &args->vms, NULL, NULL, err);
+	return on_vms(cli, RPC_METHOD_vm_resume, &args->vms, args->each.format, NULL, NULL, err);
 }
 
 static void set_params(struct params *p, const void *a)
@@ -80,7 +83,7 @@ int cmd_vm_set(struct cli *cli, const struct args_vm_set *args, struct err *err)
 		!args->nat && !args->no_nat && !args->image && !args->kernel)
 		return cli_refuse(cli, err,
 			"what is to change? An option is missing, such as --memory or --nat");
-	return on_vms(cli, RPC_METHOD_vm_set, &args->vms, set_params, args, err);
+	return on_vms(cli, RPC_METHOD_vm_set, &args->vms, args->each.format, set_params, args, err);
 }
 
 static void kill_params(struct params *p, const void *a)
@@ -92,7 +95,8 @@ static void kill_params(struct params *p, const void *a)
 
 int cmd_vm_kill(struct cli *cli, const struct args_vm_kill *args, struct err *err)
 {
-	return on_vms(cli, RPC_METHOD_vm_kill, &args->vms, kill_params, args, err);
+	return on_vms(
+		cli, RPC_METHOD_vm_kill, &args->vms, args->each.format, kill_params, args, err);
 }
 
 static void delete_params(struct params *p, const void *a)
@@ -104,5 +108,6 @@ static void delete_params(struct params *p, const void *a)
 
 int cmd_vm_delete(struct cli *cli, const struct args_vm_delete *args, struct err *err)
 {
-	return on_vms(cli, RPC_METHOD_vm_delete, &args->vms, delete_params, args, err);
+	return on_vms(
+		cli, RPC_METHOD_vm_delete, &args->vms, args->each.format, delete_params, args, err);
 }

@@ -27,6 +27,10 @@ static int check_run(struct cli *cli, const struct args_vm_run *a, struct err *e
 	if (a->detach && (a->terminal.tty || a->terminal.interactive))
 		return cli_refuse(cli, err,
 			"--detach leaves no terminal to attach: leave out --tty and --interactive");
+	if (a->made.format == format_json && (!a->detach || a->dry_run))
+		return cli_refuse(cli, err,
+			"--output json is about a VM that was made: it needs --detach, and no "
+			"--dry-run");
 	if (a->terminal.interactive && a->terminal.no_stdin)
 		return cli_refuse(cli, err, "--interactive and --no-stdin contradict each other");
 	return create_check(cli, &a->machine, err);
@@ -118,7 +122,19 @@ static int run_attached(struct cli *cli, struct client *c, const struct args_vm_
 	return finish_run(cli, c, a, &vm, argv->n == 0, signals, status, err);
 }
 
-static int run_detached(struct cli *cli, struct client *c, const struct plan *plan, struct err *err)
+static int print_made(struct client *c, const char *id, enum format format, struct err *err)
+{
+	_cleanup_reply_ struct reply reply = REPLY_INIT;
+
+	if (format != format_json)
+		return output_id(id, err);
+	if (client_ask(c, RPC_METHOD_vm_show, "vm", id, &reply, err) < 0)
+		return -1;
+	return output_made(reply.result, "vm", format, err);
+}
+
+static int run_detached(struct cli *cli, struct client *c, const struct plan *plan,
+	enum format format, struct err *err)
 {
 	_cleanup_fd_ int signals = -1;
 	struct created vm;
@@ -126,7 +142,7 @@ static int run_detached(struct cli *cli, struct client *c, const struct plan *pl
 	if (say_plan(c, plan, err) < 0 || signals_open(&signals, err) < 0 ||
 		create_vm(cli, c, plan, signals, &vm, err) < 0)
 		return -1;
-	if (output_id(vm.id, err) < 0)
+	if (print_made(c, vm.id, format, err) < 0)
 		return -1;
 	if (plan->no_start || !create_has_failed_command(c, vm.id))
 		return 0;
@@ -200,7 +216,7 @@ int cmd_vm_run(struct cli *cli, const struct args_vm_run *args, struct err *err)
 	if (args->detach) {
 		plan.argv = argv.items;
 		plan.n_argv = argv.n;
-		status = run_detached(cli, client, &plan, err);
+		status = run_detached(cli, client, &plan, args->made.format, err);
 	} else {
 		status = run_attached(cli, client, args, &plan, &argv, err);
 	}
@@ -234,7 +250,7 @@ int cmd_vm_create(struct cli *cli, const struct args_vm_create *args, struct err
 		return -1;
 	plan.argv = argv.items;
 	plan.n_argv = argv.n;
-	status = run_detached(cli, client, &plan, err);
+	status = run_detached(cli, client, &plan, args->made.format, err);
 	free(argv.items);
 	return status;
 }

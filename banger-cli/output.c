@@ -238,13 +238,14 @@ int output_id(const char *id, struct err *err)
 	return 0;
 }
 
-int output_id_of(struct json_object *result, const char *name, struct err *err)
+int output_made(struct json_object *result, const char *name, enum format format, struct err *err)
 {
-	const char *id = object_text(object_child(result, name), "id");
+	struct json_object *object = object_child(result, name);
+	const char *id = object_text(object, "id");
 
 	if (!id)
 		return err_set(err, ERR_protocol, "the daemon answered without '%s'", name);
-	return output_id(id, err);
+	return format == format_json ? output_json(object, err) : output_id(id, err);
 }
 
 int output_ids(struct json_object *list, const char *name, struct err *err)

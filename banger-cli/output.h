@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* What list, show and status print of the daemon's objects. */
+#include "banger-cli/values.h"
 #include "common/err.h"
 
 struct json_object;
@@ -19,8 +20,8 @@ int output_ids(struct json_object *list, const char *name, struct err *err);
 /* One id in a line of its own. */
 int output_id(const char *id, struct err *err);
 
-/* The id of an answer's object `name`, what was made or found, in a line of its own. */
-int output_id_of(struct json_object *result, const char *name, struct err *err);
+/* An answer's object `name`, what was made or found: its id in a line of its own, or as JSON. */
+int output_made(struct json_object *result, const char *name, enum format format, struct err *err);
 
 /* A member that is a moment (RFC 3339 in UTC, or seconds since the epoch) in local time, as
  * "2026-01-31 12:00", into buf; returns it. "" when o has no such member. */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """vm run and vm create: what is asked for, what is shown, and that nothing is left."""
+import json
 import signal
 import time
 
@@ -183,6 +184,19 @@ def test_command_that_could_not_be_started(bench, words, asked):
     bench.daemon.methods["vm.health"] = lambda c, r, f: {"healthy": True, "main": "exited"}
     done = bench.run("vm", *words, "-q", "--image", "debian", "--name", "other")
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("words", [("run", "-d"), ("create", "--no-start")])
+def test_made_as_json(bench, words):
+    done = bench.run("vm", *words, "-q", "-o", "json", "--image", "debian", "--name", "own")
+    made = json.loads(done.stdout)
+    assert (done.returncode, made["name"], {made["id"]}) == (0, "own", others(bench))
+
+
+@pytest.mark.parametrize("words", [(), ("--rm",), ("-d", "--dry-run")])
+def test_nothing_made_is_no_json(bench, words):
+    done = run(bench, "-o", "json", *words)
+    assert done.returncode == 2 and b"--detach" in done.stderr and not bench.daemon.calls
 
 
 def test_plan_is_told(bench):

@@ -3,6 +3,7 @@
 gets nothing but regular files beneath the directory that the user named."""
 import array
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -116,6 +117,14 @@ def test_stdin(bench, imports, tmp_path):
     with open(tmp_path / "a.tar", "rb") as f:
         done = bench.run("image", "import", "debian", "-", stdin=f)
     assert done.returncode == 0 and imports.contents == [b"from a file"]
+
+
+def test_made_as_json(bench, imports, tmp_path):
+    (tmp_path / "a.tar").write_bytes(b"x")
+    done = bench.run("image", "import", "-q", "-o", "json", "debian", tmp_path / "a.tar")
+    assert json.loads(done.stdout) == IMAGE and not done.stderr
+    done = bench.run("kernel", "import", "-q", "-o", "json", tmp_path / "a.tar")
+    assert json.loads(done.stdout) == KERNEL and not done.stderr
 
 
 def test_refusals_name_the_source(bench, tmp_path):

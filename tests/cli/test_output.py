@@ -6,6 +6,7 @@ import socket
 import threading
 
 import pytest
+from fake_daemon import RpcError
 from support import DB, WEB
 
 
@@ -107,7 +108,6 @@ def test_hostile_names(bench):
 
 def test_hostile_errors(bench):
     def fail(c, r, f):
-        from fake_daemon import RpcError
         raise RpcError("busy", HOSTILE)
     bench.daemon.methods["vm.list"] = fail
     done = bench.run("vm", "list")
@@ -133,7 +133,6 @@ def test_no_daemon(bench, tmp_path):
 
 def test_internal_errors_name_the_operation(bench):
     def fail(c, r, f):
-        from fake_daemon import RpcError
         raise RpcError("operation_failed", "it broke")
     bench.daemon.methods["vm.list"] = fail
     assert bench.run("vm", "list").stderr == \
@@ -193,6 +192,29 @@ def test_bulk(bench):
     assert b"nope: there is no VM 'nope'" in done.stderr
     assert [p["vm"] for p in bench.daemon.called("vm.stop")] == [DB, WEB]
     assert len(bench.daemon.called("vm.list")) == 1
+
+
+def test_bulk_as_json(bench):
+    def stop(c, r, f):
+        if r["params"]["vm"] == DB:
+            raise RpcError("busy", "it is starting")
+        return {"vm": bench.daemon.find(r["params"]["vm"])}
+    bench.daemon.methods["vm.stop"] = stop
+    done = bench.run("vm", "stop", "-o", "json", "web", "db", "nope")
+    assert done.returncode == 1 and b"db: it is starting" in done.stderr
+    assert json.loads(done.stdout) == [
+        {"reference": "web", "id": WEB, "name": "web", "error": None},
+        {"reference": "db", "id": DB, "name": "db",
+         "error": {"code": "busy", "message": "it is starting"}},
+        {"reference": "nope", "id": None, "name": None,
+         "error": {"code": "not_found", "message": "there is no VM 'nope'"}}]
+    done = bench.run("vm", "start", "-o", "json", WEB)
+    assert done.returncode == 0 and [each["error"] for each in json.loads(done.stdout)] == [None]
+
+
+def test_version_as_json(bench):
+    version = bench.run("version").stdout.decode().split()[1]
+    assert json.loads(bench.run("version", "-o", "json").stdout) == {"version": version}
 
 
 def test_bulk_prefix_of_several(bench):
