@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # Tests of tests/e2e on the Firecracker that LAB_FIRECRACKER gave: what firecracker.txt has in every
-# second line, from the first or the second: `. /lab/guest/e2e.sh 1`. Each half takes as long as the other, in a machine of its
-# own. Sourced by scenarios.
-# shellcheck source=tests/lab/guest/lab.sh
-. /lab/guest/lab.sh
+# second line, from the first or the second (`. /lab/guest/e2e.sh 1`). Each half takes as long as the
+# other, in a machine of its own. Sourced by scenarios, behind lab.sh.
 
 half=$1
 
