@@ -60,12 +60,18 @@ int dm_open(uint32_t suite, struct dm *ret, struct err *err)
 	if (fd < 0 || ioctl(fd, DM_VERSION, &r) < 0)
 		return err_sys(err, ERR_unavailable, errno,
 			"device-mapper is not there (modprobe dm-mod)");
-	/* Loads its module, if need be. */
-	begin(&r, "snapshot");
-	if (ioctl(fd, DM_GET_TARGET_VERSION, &r) < 0)
-		return err_sys(err, ERR_unavailable, errno,
-			"device-mapper has no snapshots (modprobe dm-snapshot)");
 	*ret = (struct dm){ .control = TAKE_FD(fd), .suite = suite };
+	return 0;
+}
+
+int dm_check_target(const struct dm *dm, const char *target, struct err *err)
+{
+	union request r;
+
+	begin(&r, target);
+	if (ioctl(dm->control, DM_GET_TARGET_VERSION, &r) < 0)
+		return err_sys(err, ERR_unavailable, errno,
+			"device-mapper has no target '%s' (modprobe dm-%s)", target, target);
 	return 0;
 }
 

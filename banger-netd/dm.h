@@ -44,6 +44,9 @@ struct dm_info {
 int dm_open(uint32_t suite, struct dm *ret, struct err *err);
 void dm_close(struct dm *dm);
 
+/* The kernel has a kind of target: its module is loaded if need be. Fails with unavailable. */
+int dm_check_target(const struct dm *dm, const char *target, struct err *err);
+
 /* Make a device. On failure there is none. Fails with
  * already_exists when there is one of that name. udev's event has no cookie: a cookie is waited for
  * by nobody, and makes udev execute dmsetup twice. data/59-banger.rules keeps it off the content.

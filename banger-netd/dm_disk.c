@@ -35,9 +35,20 @@ struct cow_head {
 /* A base may vanish between two looks at it: its last disk was just taken away. */
 #define ATTEMPTS 3
 
+/* Their modules are not always there with device-mapper's own. "linear" is part of that. */
+static const char *const targets[] = { "snapshot", "zero" };
+
 struct name {
 	char s[DM_NAME_MAX];
 };
+
+int dm_disk_check(const struct dm *dm, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++)
+		if (dm_check_target(dm, targets[i], err) < 0)
+			return -1;
+	return loop_check(err);
+}
 
 static struct name disk_name(const vm_id *vm)
 {

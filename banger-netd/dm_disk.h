@@ -12,6 +12,9 @@
 #include "common/err.h"
 #include "common/types.h"
 
+/* The host has all that disks are made of. Fails with unavailable: what is missing. */
+int dm_disk_check(const struct dm *dm, struct err *err);
+
 /* Make the disk of a VM: `image` is open for reading, `cow` (common/cow.h) for both; the size
  * is the disk's. *ret_fd is its node, O_RDWR. On failure nothing is left. Fails with bad_input when
  * `cow` is not what an earlier attach left. */

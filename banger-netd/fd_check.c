@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cow.h"
 
@@ -108,5 +109,18 @@ int fd_check_cow(int image, int cow, uint64_t size, gid_t group, struct err *err
 			"needs",
 			(long long)c.st_size, (unsigned long long)cow_size(size),
 			(unsigned long long)size);
+	return 0;
+}
+
+int fd_check_new_fifo(int fd, const char *what, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot look at the %s", what);
+	if (!S_ISFIFO(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1)
+		return err_set(err, ERR_protocol,
+			"the %s is not the FIFO that was made: somebody put another file there",
+			what);
 	return 0;
 }

@@ -22,3 +22,7 @@ int fd_check_work(int work, int disk, gid_t group, struct err *err);
 /* What a copy-on-write disk of `size` bytes is made of (common/cow.h): an image, open for reading
  * alone, and a file of differences. */
 int fd_check_cow(int image, int cow, uint64_t size, gid_t group, struct err *err);
+
+/* A FIFO that was just made by name, in a directory that bangerd may write to, before anything is
+ * done to it: it is that one. Fails with protocol: no honest bangerd puts another there. */
+int fd_check_new_fifo(int fd, const char *what, struct err *err);

@@ -411,7 +411,7 @@ int on_dm_probe(struct launch *l, struct launch_dm_probe_in *in, struct launch_d
 {
 	struct err why = ERR_INIT;
 
-	out->have_dm = need_dm(l, &why) == 0;
+	out->have_dm = need_dm(l, &why) == 0 && dm_disk_check(&l->dm, &why) == 0;
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "banger-netd/fd_check.h"
 #include "common/fd.h"
 #include "common/jail_paths.h"
 #include "common/str.h"
@@ -51,11 +52,15 @@ static int open_fifo(int rundir, const char *name, gid_t group, int *ret, struct
 static int make_log(int run, uid_t uid, struct vmm_log *log, int *ret_writer, struct err *err)
 {
 	_cleanup_fd_ int reader = -1, writer = -1;
+	char again[32];
 
 	if (mkfifoat(run, JAIL_RUN_LOG, 0600) == 0)
 		reader = fd_open_beneath(run, JAIL_RUN_LOG, O_RDWR | O_NONBLOCK, 0);
+	if (reader >= 0 && fd_check_new_fifo(reader, "VMM's log", err) < 0)
+		return -1;
+	str_format(again, sizeof(again), "/proc/self/fd/%d", reader);
 	if (reader >= 0)
-		writer = fd_open_beneath(run, JAIL_RUN_LOG, O_WRONLY | O_NONBLOCK, 0);
+		writer = open(again, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 	if (writer < 0 || fchown(reader, uid, (gid_t)-1) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot make the VMM's log");
 	fd_closep(&log->pipe);

@@ -49,15 +49,29 @@ static int try(int control, int file, bool read_only, int *ret_fd, struct err *e
 	return 0;
 }
 
+static int open_control(int *ret_fd, struct err *err)
+{
+	*ret_fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	return *ret_fd < 0 ? err_sys(err, ERR_unavailable, errno,
+				     "cannot open /dev/loop-control (modprobe loop)")
+			   : 0;
+}
+
+int loop_check(struct err *err)
+{
+	_cleanup_fd_ int control = -1;
+
+	return open_control(&control, err);
+}
+
 int loop_attach(int file, bool read_only, int *ret_fd, dev_t *ret_dev, struct err *err)
 {
-	_cleanup_fd_ int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), fd = -1;
+	_cleanup_fd_ int control = -1, fd = -1;
 	struct stat st;
 	int r = 1;
 
-	if (control < 0)
-		return err_sys(err, ERR_unavailable, errno,
-			"cannot open /dev/loop-control (modprobe loop)");
+	if (open_control(&control, err) < 0)
+		return -1;
 	for (int i = 0; r > 0 && i < ATTEMPTS; i++)
 		r = try(control, file, read_only, &fd, err);
 	if (r > 0)

@@ -6,6 +6,9 @@
 
 #include "common/err.h"
 
+/* The host has loop devices. Fails with unavailable. */
+int loop_check(struct err *err);
+
 /* A loop device over all of `file`, a regular file, read-only if asked, with direct I/O where its
  * file system can. *ret_fd (O_CLOEXEC) is what keeps it until something else has it open. */
 int loop_attach(int file, bool read_only, int *ret_fd, dev_t *ret_dev, struct err *err);

@@ -133,10 +133,10 @@ static int do_status(struct tool *t, struct err *err)
 	if (netd_host_status(t->ch, &in, &out, err) < 0)
 		return -1;
 	printf("ok kvm=%s probe_us=%llu tun=%d qemu=%d nft=%d limits=%s tsc_khz=%u pool=%s/%u "
-	       "firecracker=%d fc=%s fc_problem=%s version=%s\n",
+	       "dm=%d firecracker=%d fc=%s fc_problem=%s version=%s\n",
 		kvm_state_to_name(out.kvm), (unsigned long long)out.kvm_probe_us, out.have_tun,
 		out.have_qemu, out.have_nft, limits_to_name(out.limits), out.tsc_khz,
-		ipv4_format(out.pool, pool), out.pool_prefix, out.have_firecracker,
+		ipv4_format(out.pool, pool), out.pool_prefix, out.have_dm, out.have_firecracker,
 		out.firecracker_version.s, hex(out.firecracker_problem.s, problem),
 		out.qemu_version.s);
 	return 0;

@@ -179,6 +179,40 @@ static int check_range(const char *file, const char *content, uid_t base, uint32
 	return r;
 }
 
+static int check_fifo(const char *name)
+{
+	_cleanup_fd_ int fd = open(path(name), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	struct err err = ERR_INIT;
+	int r = fd_check_new_fifo(fd, "log", &err);
+
+	assert_true(fd >= 0 && (r == 0 || err.code == ERR_protocol));
+	return r;
+}
+
+/* What somebody was quick to put in its place. */
+static void test_new_fifo(void **state)
+{
+	char fifo[64], other[64];
+
+	(void)state;
+	str_copy(fifo, sizeof(fifo), path("fifo"));
+	str_copy(other, sizeof(other), path("group"));
+	unlink(fifo); /* another test's */
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(check_fifo("fifo"), 0);
+	assert_int_equal(link(fifo, other), 0);
+	assert_int_equal(check_fifo("fifo"), -1);
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(check_fifo("fifo"), 0);
+	make_file(4096, 0600);
+	assert_int_equal(check_fifo("file"), -1);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(fifo, 4242, 4242), 0);
+		assert_int_equal(check_fifo("fifo"), -1);
+	}
+	assert_int_equal(unlink(fifo), 0);
+}
+
 static void test_uid_range(void **state)
 {
 	(void)state;
@@ -236,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_disk),
 		cmocka_unit_test(test_work),
 		cmocka_unit_test(test_boot_file),
+		cmocka_unit_test(test_new_fifo),
 		cmocka_unit_test(test_uid_range),
 		cmocka_unit_test(test_names_fit),
 		cmocka_unit_test(test_start_time),
