@@ -250,12 +250,14 @@ static void look_at_files(struct vms *vms, struct tally *t)
 	for (struct vm *vm = vms->first; vm; vm = vm->next) {
 		struct err why = ERR_INIT;
 
-		if (vm_lost_settle(vm, &why) < 0) {
-			log_error("VM %s: %s", vm->row.id.s, why.msg);
-			t->failed++;
-		} else if (vm_lost_look(vm, &why) < 0) {
+		if (vm_lost_settle(vm, &why) == 0 && vm_lost_look(vm, &why) == 0)
+			continue;
+		if (why.code == ERR_bad_input) {
 			t->lost++;
+			continue;
 		}
+		log_error("VM %s: %s", vm->row.id.s, why.msg);
+		t->failed++;
 	}
 }
 

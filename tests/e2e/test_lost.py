@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -240,6 +241,46 @@ def test_a_work_disk_is_lost(stopped):
     assert size("disk_size") == 128 << 20 and not size("work_lost")
     started_with("none\nroot", "cat /file")
     assert work().stat().st_size == 128 << 20
+
+
+def rows(statement):
+    with contextlib.closing(sqlite3.connect(state("banger.db"))) as database, database:
+        return database.execute(statement).fetchall()
+
+
+def restart(meanwhile):
+    suite.stop()
+    meanwhile()
+    suite.start()
+
+
+def test_rows_of_an_earlier_banger(stopped):
+    """They did not say what was made: from its first start on it is what is there by then."""
+    made = "SELECT disk_made >> 20, work_made >> 20 FROM vm"
+    unknown = "UPDATE vm SET disk_made = -1, work_made = -1"
+    suite.banger("vm", "set", "--disk-size", "128M", NAME, check=True)
+    assert rows(made) == [(512, 0)]
+    restart(lambda: rows(unknown))
+    assert rows(made) == [(512, 0)]
+    started_with("none", "echo mine >~/file")
+    assert rows(made) == [(512, 128)]
+
+    # What is larger in the row has not grown yet; what is smaller than a work disk was once is cut.
+    suite.banger("vm", "set", "--disk-size", "256M", "--system-overlay-size", "1G", NAME, check=True)
+    restart(lambda: rows(unknown))
+    assert rows(made) == [(0, 128)]
+    with short(work(), 0):
+        restart(lambda: rows(unknown))
+        assert rows(made) == [(0, 128)]
+        done = suite.banger("vm", "start", NAME)
+        assert done.status == 1 and NEW_WORK in done.err, done
+    started_with("mine")
+    assert rows(made) == [(1024, 256)]
+    with away(work()):
+        restart(lambda: rows(unknown))
+        assert rows(made) == [(1024, 0)]
+        rows("UPDATE vm SET work_made = 256 << 20")
+    assert disk().stat().st_size == 1 << 30
 
 
 def test_another_kernel(stopped, kernel):
