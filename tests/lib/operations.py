@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import threading
 from pathlib import Path
@@ -122,10 +123,12 @@ class Operation:
         return not self.only or place.startswith(self.only)
 
     def bare(self, found):
-        """A world without what is in between."""
+        """A world without what is in between, and without a row's word for it."""
         ends = tuple(name if name.endswith("/") else f"{name} " for name in self.between)
         files = [name for name in found["state files"] if not name.startswith(ends)]
-        return {**found, "state files": files}
+        rows = [re.sub(r" work_made=\d+", "", row) if self.between else row
+                for row in found["rows"]]
+        return {**found, "state files": files, "rows": rows}
 
 
 def nothing():
