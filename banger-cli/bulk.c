@@ -9,10 +9,13 @@
 #include <unistd.h>
 
 #include "banger-cli/client.h"
+#include "banger-cli/ending.h"
 #include "banger-cli/object.h"
 #include "banger-cli/output.h"
 #include "banger-cli/params.h"
 #include "banger-cli/resolve.h"
+#include "banger-cli/signals.h"
+#include "common/fd.h"
 #include "common/json.h"
 #include "common/str.h"
 
@@ -68,12 +71,15 @@ static void send_one(struct client *client, const struct bulk *b, struct target 
 	t->sent = !t->failed;
 }
 
-static void finish_one(struct client *client, struct target *t, enum format format)
+static void finish_one(
+	struct client *client, const struct client_wait *wait, struct target *t, enum format format)
 {
 	_cleanup_reply_ struct reply reply = REPLY_INIT;
 
 	if (t->sent)
-		t->failed = client_wait(client, t->request, NULL, &reply, &t->failure) < 0;
+		t->failed = client_wait(client, t->request, wait, &reply, &t->failure) < 0;
+	if (((const struct ending *)wait->watches->ctx)->came)
+		return;
 	if (t->failed) {
 		fflush(stdout);
 		cli_say("%s: %s", t->reference, t->failure.msg);
@@ -136,20 +142,30 @@ int bulk_run(struct cli *cli, const struct bulk *b, const struct words *referenc
 	_cleanup_client_ struct client *client = NULL;
 	_cleanup_reply_ struct reply list = REPLY_INIT;
 	_cleanup_free_ struct target *targets = calloc(references->n, sizeof(*targets));
+	_cleanup_fd_ int signals = -1;
+	struct ending ending = { cli, ": what had not ended by now is cancelled", false };
+	struct watch watch;
+	struct client_wait wait = { .watches = &watch, .n_watches = 1 };
 	size_t n, sent = 0;
 	int status = 0;
 
 	if (!targets)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot begin");
 	if (cli_connect(cli, &client, err) < 0 ||
-		client_call(client, b->list, NULL, &list, err) < 0)
+		client_call(client, b->list, NULL, &list, err) < 0 ||
+		signals_open(&signals, err) < 0)
 		return -1;
+	watch = ending_watch(&ending, signals);
 	n = resolve_all(b, references, object_array(list.result, b->list_member), targets);
 	for (size_t i = 0; i < n; i++) {
 		for (; sent < n && sent < i + IN_FLIGHT; sent++)
 			if (!targets[sent].failed)
 				send_one(client, b, &targets[sent]);
-		finish_one(client, &targets[i], format);
+		finish_one(client, &wait, &targets[i], format);
+		if (ending.came) {
+			*err = targets[i].failure;
+			return -1;
+		}
 		if (targets[i].failed)
 			status = EXIT_ERROR;
 	}

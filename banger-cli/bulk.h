@@ -21,7 +21,8 @@ struct bulk {
  * names of those that succeeded on standard output, in the order they were named first, and what is
  * wrong with others on standard error. As JSON: an array of objects with reference, id and name
  * (null when there is none), and error (null, or code and message). Exit status 1 when any failed.
- * -1 when nothing was tried.
+ * -1 when nothing was tried, or when a signal came that ends banger: with the connection the daemon
+ * cancels what it has not done by then.
  */
 int bulk_run(struct cli *cli, const struct bulk *b, const struct words *references,
 	enum format format, struct err *err);

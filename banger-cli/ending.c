@@ -5,12 +5,13 @@
 
 static int on_signal(struct watch *w, struct err *err)
 {
-	const struct ending *e = w->ctx;
+	struct ending *e = w->ctx;
 	int signo;
 
 	while ((signo = signals_next(w->fd)) > 0) {
 		if (!signals_ends(signo))
 			continue;
+		e->came = true;
 		if (e->cli)
 			e->cli->failure = EXIT_SIGNAL + signo;
 		return err_set(err, ERR_cancelled, "%s%s", signals_word(signo), e->consequence);

@@ -7,6 +7,7 @@
 struct ending {
 	struct cli *cli;	 /* its exit status becomes the signal's; NULL: it stays */
 	const char *consequence; /* "interrupted" and this is the message: ": nothing was made" */
+	bool came;		 /* such a signal did */
 };
 
 /* Something to watch: the wait fails with `cancelled` when such a signal came on the fd of

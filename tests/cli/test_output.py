@@ -2,6 +2,7 @@
 """Lists, objects, errors: what the CLI prints, and that nothing of it drives a terminal."""
 import json
 import os
+import signal
 import socket
 import threading
 
@@ -210,6 +211,24 @@ def test_bulk_as_json(bench):
          "error": {"code": "not_found", "message": "there is no VM 'nope'"}}]
     done = bench.run("vm", "start", "-o", "json", WEB)
     assert done.returncode == 0 and [each["error"] for each in json.loads(done.stdout)] == [None]
+
+
+def test_bulk_interrupted(bench):
+    """What was cancelled with the connection is told; what was done stays told."""
+    asked = threading.Event()
+
+    def stop(c, r, f):
+        if r["params"]["vm"] == DB:
+            asked.set()
+            c.closed.wait(20)
+        return {"vm": bench.daemon.find(r["params"]["vm"])}
+    bench.daemon.methods["vm.stop"] = stop
+    process = bench.start("vm", "stop", "web", "db")
+    assert process.stdout.readline() == b"web\n" and asked.wait(10)
+    process.send_signal(signal.SIGINT)
+    out, told = process.communicate(timeout=10)
+    assert (process.returncode, out) == (128 + signal.SIGINT, b"")
+    assert told == b"banger: interrupted: what had not ended by now is cancelled\n"
 
 
 def test_version_as_json(bench):

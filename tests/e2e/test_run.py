@@ -262,6 +262,16 @@ def test_entrypoint_and_command(kernel, tmp_path, nothing_left):
         suite.banger("image", "delete", "entry", check=True)
 
 
+def test_own_command_that_is_not_there(busybox, nothing_left):
+    """The VM is made, and what is wrong with it told: by the CLI, and why in its log."""
+    done = suite.banger("vm", "create", "-q", "--image", busybox, "--memory", vms.MEMORY, "--name",
+                        "lame", "--", "/no/such")
+    assert done.status == 1 and "'banger vm logs lame'" in done.err, done
+    assert done.out.strip() == vms.row("lame")["id"]
+    assert "no command '/no/such'" in suite.banger("vm", "logs", "lame", check=True).out
+    suite.banger("vm", "delete", "--force", "lame", check=True)
+
+
 def test_dry_run_makes_nothing(busybox, nothing_left):
     done = suite.banger("vm", "run", "--dry-run", "--image", busybox, "--name", "never")
     assert done.status == 0 and "never" in done.out + done.err
