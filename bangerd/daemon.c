@@ -106,7 +106,8 @@ static int create_all(struct daemon *d, struct helpers *helpers, int listen_fd, 
 	if (settings->daemon_workers < 2 || settings->daemon_workers > 256)
 		return err_set(err, ERR_bad_request, "[daemon] workers must be 2 to 256");
 	if (loop_create(&s->loop, err) < 0 || watch_signals(d, err) < 0 ||
-		helpers_watch(helpers, s->loop, err) < 0 || host_load(s->netd, &d->host, err) < 0 ||
+		helpers_watch(helpers, s->loop, err) < 0 ||
+		host_load(s->netd, settings->vmm_vmm, &d->host, err) < 0 ||
 		open_store(s, err) < 0 ||
 		images_create(settings, s->store, s->imaged, s->state_fd, &s->images, err) < 0 ||
 		kernels_create(settings, s->store, s->imaged, s->state_fd, &s->kernels, err) < 0 ||

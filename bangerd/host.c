@@ -3,10 +3,10 @@
 
 #include "common/ipc.h"
 
-int host_load(struct ipc *netd, struct host *ret, struct err *err)
+int host_load(struct ipc *netd, enum vmm_kind configured, struct host *ret, struct err *err)
 {
 	const struct netd_host_status_in in;
-	struct host h;
+	struct host h = { .configured = configured };
 
 	if (netd_host_status(netd, &in, &h.status, err) < 0)
 		return err_wrap(err, "cannot ask banger-netd about the host");
@@ -14,9 +14,10 @@ int host_load(struct ipc *netd, struct host *ret, struct err *err)
 	return 0;
 }
 
-int host_choose(
-	const struct host *h, const struct vmm_wish *wish, struct vmm_choice *ret, struct err *err)
+int host_choose(const struct host *h, enum vmm_kind asked, enum accel accel, struct vmm_choice *ret,
+	struct err *err)
 {
+	const struct vmm_wish wish = { asked, h->configured, accel };
 	const struct netd_host_status_out *s = &h->status;
 	const struct vmm_offer offer = {
 		.qemu = s->have_qemu,
@@ -27,5 +28,5 @@ int host_choose(
 		.kvm_probe_us = s->kvm_probe_us,
 	};
 
-	return vmm_choose(&offer, wish, ret, err);
+	return vmm_choose(&offer, &wish, ret, err);
 }

@@ -39,15 +39,13 @@ static struct json_object *describe_host(const struct services *s)
 {
 	const struct netd_host_status_out *h = &s->host->status;
 	struct err err = ERR_INIT;
-	const struct vmm_wish wish = { vmm_kind_auto, s->settings->vmm_vmm,
-		s->settings->vmm_accel };
 	struct vmm_choice choice;
 	enum disk_kind disk;
 	bool can;
 	char address[16], pool[32];
 	struct reply r;
 
-	can = host_choose(s->host, &wish, &choice, &err) == 0;
+	can = host_choose(s->host, vmm_kind_auto, s->settings->vmm_accel, &choice, &err) == 0;
 	str_format(pool, sizeof(pool), "%s/%u", ipv4_format(h->pool, address), h->pool_prefix);
 	reply_begin(&r);
 	reply_string(&r, "kvm", kvm_state_to_name(h->kvm));

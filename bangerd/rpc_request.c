@@ -295,8 +295,9 @@ void call_watch(struct call *call, struct operation *o)
 	operation_unref(o);
 }
 
-static void await_done(struct vm_await *a, struct vm *vm)
+static void await_done(struct vm_await *a, struct vm *vm_taken)
 {
+	_cleanup_vm_ struct vm *vm = vm_taken;
 	struct request *r = REQUEST_OF(a, await);
 	struct json_object *described, *result = NULL;
 	struct err err = ERR_INIT;
@@ -403,7 +404,7 @@ void request_cancel_all(struct request_list *list, const struct conn *conn)
 			continue;
 		if (r->method->class == RPC_CLASS_stream) {
 			operation_unwatch(&r->watcher);
-			vm_await_end(&r->await);
+			vm_unref(vm_await_end(&r->await));
 			request_free(r);
 		} else {
 			/* Full, it is readable as well. */

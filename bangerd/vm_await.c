@@ -24,8 +24,10 @@ static struct vm_await *next_due(struct vms *vms)
 {
 	struct vm_await *a = vms->awaits;
 
-	while (a && vm_state(a->vm) == a->state)
+	pthread_mutex_lock(&vms->lock);
+	while (a && a->vm->row.state == a->state)
 		a = a->next;
+	pthread_mutex_unlock(&vms->lock);
 	return a;
 }
 
@@ -42,7 +44,6 @@ static void tell(struct loop_task *task)
 
 		take_off(vms, a);
 		a->done(a, vm);
-		vm_unref(vm);
 	}
 }
 
@@ -69,12 +70,11 @@ void vm_await(struct vm *vm, enum vm_state state, struct vm_await *a)
 	pthread_mutex_unlock(&vms->lock);
 }
 
-void vm_await_end(struct vm_await *a)
+struct vm *vm_await_end(struct vm_await *a)
 {
 	struct vm *vm = a->vm;
 
-	if (!vm)
-		return;
-	take_off(vm->vms, a);
-	vm_unref(vm);
+	if (vm)
+		take_off(vm->vms, a);
+	return vm;
 }

@@ -92,18 +92,6 @@ static int check_memory(struct vms *vms, const struct vm_row *row, struct err *e
 	return 0;
 }
 
-int vm_choose(const struct vms *vms, enum vmm_kind asked, enum accel accel, struct vmm_choice *ret,
-	struct err *err)
-{
-	const struct vmm_wish wish = {
-		.asked = asked,
-		.configured = vms->services->settings->vmm_vmm,
-		.accel = accel,
-	};
-
-	return host_choose(vms->services->host, &wish, ret, err);
-}
-
 int vm_defaults(struct vms *vms, struct vm_defaults *ret, struct err *err)
 {
 	const struct settings *settings = vms->services->settings;
@@ -156,7 +144,7 @@ int vm_check(struct vms *vms, const struct vm_row *row, int image, struct vmm_ch
 	if (!vms->services->host->status.have_tun)
 		return err_set(err, ERR_unavailable,
 			"/dev/net/tun is not usable: load the module tun (modprobe tun)");
-	if (vm_choose(vms, row->vmm, row->accel, &choice, err) < 0 ||
+	if (host_choose(vms->services->host, row->vmm, row->accel, &choice, err) < 0 ||
 		check_memory(vms, row, err) < 0)
 		return -1;
 	if (image >= 0 && (disk_ops_of(row->disk)->cost(image, &cost, err) < 0 ||

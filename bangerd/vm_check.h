@@ -27,14 +27,9 @@ int vm_host_memory(struct vms *vms, uint64_t *ret_total, uint64_t *ret_available
 int vm_size_disks(
 	struct vm_row *row, uint64_t asked, uint64_t usual, uint64_t image_size, struct err *err);
 
-/* The VMM for a VM that asks so on this host: what it asks for, else what is configured, else the
- * best. */
-int vm_choose(const struct vms *vms, enum vmm_kind asked, enum accel accel, struct vmm_choice *ret,
-	struct err *err);
-
 /*
- * The VMM (as of vm_choose()), free memory for a row; and, when `image` (its file) is not -1, free
- * disk space for a new disk of it. Fails as vmm_choose(), with no_space or quota_exceeded, and
+ * The VMM (as of host_choose()), free memory for a row; and, when `image` (its file) is not -1,
+ * free disk space for a new disk of it. Fails as vmm_choose(), with no_space or quota_exceeded, and
  * says what to do.
  */
 int vm_check(struct vms *vms, const struct vm_row *row, int image, struct vmm_choice *ret,

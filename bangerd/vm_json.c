@@ -7,7 +7,6 @@
 #include "bangerd/disk_watch.h"
 #include "bangerd/host.h"
 #include "bangerd/reply.h"
-#include "bangerd/vm_check.h"
 #include "common/settings.h"
 #include "common/str.h"
 
@@ -24,7 +23,7 @@ static void put_vmm(struct reply *r, const struct vm *vm)
 	struct vmm_choice c = { .kind = kind, .accel = row->accel };
 	struct err why = ERR_INIT;
 
-	if (vm_choose(vm->vms, kind, row->accel, &c, &why) < 0)
+	if (host_choose(vm->vms->services->host, kind, row->accel, &c, &why) < 0)
 		str_format(c.why.s, sizeof(c.why.s), "%.500s", why.msg);
 	if (vm->vmm.ops)
 		c.why = row->vmm_why;
