@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
+#include "banger-netd/limits_bus.h"
 #include "banger-netd/limits_cgroup.h"
 #include "banger-netd/limits_scope.h"
 #include "common/fd.h"

@@ -8,8 +8,18 @@
 #include <stdint.h>
 #include <systemd/sd-bus.h>
 
-#include "banger-netd/limits_scope.h"
 #include "common/err.h"
+
+/* A way to the service manager. */
+struct limits_manager {
+	const char *socket;
+	bool bus;   /* by a message bus, else it is the manager itself that listens */
+	pid_t peer; /* who must listen there, by its number here; 0: anyone in sight */
+};
+
+/* PID 1's private socket, which needs no message bus, and the system bus; ends with a NULL
+ * socket. */
+extern const struct limits_manager limits_managers[];
 
 struct limits_bus {
 	sd_bus *bus;

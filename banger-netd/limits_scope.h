@@ -11,16 +11,7 @@
 
 #define LIMITS_SCOPE_TIMEOUT_MS 5000
 
-/* A way to the service manager. */
-struct limits_manager {
-	const char *socket;
-	bool bus;   /* by a message bus, else it is the manager itself that listens */
-	pid_t peer; /* who must listen there, by its number here; 0: anyone in sight */
-};
-
-/* PID 1's private socket, which needs no message bus, and the system bus; ends with a NULL
- * socket. */
-extern const struct limits_manager limits_managers[];
+struct limits_manager; /* limits_bus.h */
 
 /*
  * Does a manager answer that means by process ids what we mean? Fails with unavailable and says why
