@@ -20,7 +20,6 @@
 #define KEEP_OF_OWNER 128 /* ended ones */
 #define KEEP_MAX      1024
 #define KEEP_S	      3600
-#define PROGRESS_MS   50 /* between two steps of one stage, for watchers */
 
 struct operation {
 	struct operations *ops;
@@ -34,8 +33,6 @@ struct operation {
 	enum operation_state state;
 	char stages[OPERATION_STAGES][OPERATION_STAGE_MAX + 1];
 	unsigned indexes[OPERATION_STAGES], n_stages, count;
-	uint64_t done, total;
-	int64_t posted_ms;
 	struct err why;
 	int64_t started_at, ended_at;
 	time_t ended_mono;
@@ -219,25 +216,7 @@ void operation_stage(struct operation *o, const char *stage, unsigned index, uns
 		o->indexes[o->n_stages++] = index;
 	}
 	o->count = count;
-	o->done = o->total = 0;
 	post(o);
-	pthread_mutex_unlock(&o->ops->lock);
-}
-
-void operation_progress(struct operation *o, uint64_t done, uint64_t total)
-{
-	struct timespec now;
-	int64_t ms;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
-	pthread_mutex_lock(&o->ops->lock);
-	o->done = done;
-	o->total = total;
-	if (done == total || ms - o->posted_ms >= PROGRESS_MS) {
-		o->posted_ms = ms;
-		post(o);
-	}
 	pthread_mutex_unlock(&o->ops->lock);
 }
 
@@ -323,8 +302,6 @@ static int describe(struct operation *o, struct json_object **ret, struct err *e
 	for (unsigned i = 0; i < o->n_stages; i++)
 		reply_string(&stages, NULL, o->stages[i]);
 	reply_object(&r, "stages", reply_take(&stages));
-	reply_int(&r, "done", (int64_t)o->done);
-	reply_int(&r, "total", (int64_t)o->total);
 	if (o->why.code == ERR_none) {
 		reply_null(&r, "error");
 	} else {
@@ -398,7 +375,6 @@ void operation_watch(struct operation *o, struct operation_watcher *w)
 {
 	w->operation = o;
 	w->stages_seen = 0;
-	w->done_seen = 0;
 	w->next = o->watchers;
 	o->watchers = w;
 	pthread_mutex_lock(&o->ops->lock);
@@ -430,22 +406,10 @@ static void tell(struct operation_watcher *w, const struct operation *copy)
 	};
 
 	while (w->stages_seen < copy->n_stages) {
-		bool newest = w->stages_seen + 1 == copy->n_stages;
-
 		v.stage = copy->stages[w->stages_seen];
 		v.index = copy->indexes[w->stages_seen++];
-		v.done = newest ? copy->done : 0;
-		v.total = newest ? copy->total : 0;
-		w->done_seen = v.done;
 		w->changed(w, &v);
 	}
-	if (copy->n_stages == 0 || copy->done == w->done_seen)
-		return;
-	v.stage = copy->stages[copy->n_stages - 1];
-	v.index = copy->indexes[copy->n_stages - 1];
-	v.done = w->done_seen = copy->done;
-	v.total = copy->total;
-	w->changed(w, &v);
 }
 
 static void run_task(struct loop_task *task)

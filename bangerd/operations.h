@@ -42,9 +42,6 @@ uint64_t operation_id(const struct operation *o);
 /* Stage `index` (from 1) of `count` begins. */
 void operation_stage(struct operation *o, const char *stage, unsigned index, unsigned count);
 
-/* How far the stage is; `total` 0: not known. */
-void operation_progress(struct operation *o, uint64_t done, uint64_t total);
-
 /* It ended: well (why NULL), cancelled (why->code is ERR_cancelled), or failed. Once. */
 void operation_end(struct operation *o, const struct err *why);
 
@@ -71,8 +68,8 @@ struct operation_view {
 	uint64_t done, total;
 };
 
-/* Who watches one; main thread only. `changed` sees every stage once, the newest more often;
- * `ended` is the last call: the watcher is off the list then. */
+/* Who watches one; main thread only. `changed` sees every stage once; `ended` is the last call: the
+ * watcher is off the list then. */
 struct operation_watcher {
 	void (*changed)(struct operation_watcher *w, const struct operation_view *view);
 	void (*ended)(struct operation_watcher *w, struct operation *o);
@@ -80,7 +77,6 @@ struct operation_watcher {
 	struct operation *operation; /* operations.c's own from here */
 	struct operation_watcher *next;
 	unsigned stages_seen;
-	uint64_t done_seen;
 };
 
 /* `ended` may come at once when it has ended already: then from the loop, not from here. */

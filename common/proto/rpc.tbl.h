@@ -85,7 +85,7 @@ END(vm_create_begin)
 
 METHOD(vm_create_status, "vm.create.status", inline, owner, "How far a creation is")
 PARAM(operation, operation, required, "what vm.create.begin gave")
-RESULT(object, operation, "operation, kind, vm, name, state (running, done, failed, cancelled), stage, stages, done, total, error")
+RESULT(object, operation, "operation, kind, vm, name, state (running, done, failed, cancelled), stage, stages, error")
 END(vm_create_status)
 
 METHOD(vm_create_cancel, "vm.create.cancel", inline, owner, "Stop a creation and undo it")
