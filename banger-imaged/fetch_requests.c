@@ -136,18 +136,6 @@ int on_file_fetch(struct fetch_job *j, struct fetch_file_fetch_in *in,
 	return r;
 }
 
-int on_cache_usage(struct fetch_job *j, struct fetch_cache_usage_in *in,
-	struct fetch_cache_usage_out *out, struct err *err)
-{
-	struct cache_figures f;
-
-	if (cache_usage(j->cache, &f, err) < 0)
-		return -1;
-	out->bytes = f.bytes;
-	out->blobs = f.blobs;
-	return 0;
-}
-
 int on_cache_prune(struct fetch_job *j, struct fetch_cache_prune_in *in,
 	struct fetch_cache_prune_out *out, struct err *err)
 {

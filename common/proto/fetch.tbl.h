@@ -91,13 +91,8 @@ OUT(fd, file)
 OUT(u64, fetched)
 END(file_fetch)
 
-/* What is in the cache: whole blobs and parts of such; nothing is asked of a registry. */
-MSG(cache_usage, any)
-OUT(u64, bytes)
-OUT(u64, blobs)
-END(cache_usage)
-
-/* Empty it, save of what another job uses; or say what that would free. */
+/* Empty the cache, save of what another job uses; or say what that would free: whole blobs and parts
+ * of such. Nothing is asked of a registry. */
 MSG(cache_prune, any)
 IN(boolean, dry_run)
 OUT(u64, bytes)

@@ -333,17 +333,11 @@ static void pull(struct ipc *ch, struct options *o)
 
 static void ask_cache(struct ipc *ch, const struct options *o)
 {
-	struct fetch_cache_prune_in in = { .dry_run = o->dry_run };
-	struct fetch_cache_prune_out pruned;
-	struct fetch_cache_usage_in none;
-	struct fetch_cache_usage_out used;
+	struct fetch_cache_prune_in in = { .dry_run = !o->prune || o->dry_run };
+	struct fetch_cache_prune_out used;
 	struct err err = ERR_INIT;
 
-	if (o->prune && fetch_cache_prune(ch, &in, &pruned, &err) < 0)
-		die(&err);
-	if (o->prune)
-		used = (struct fetch_cache_usage_out){ pruned.bytes, pruned.blobs };
-	else if (fetch_cache_usage(ch, &none, &used, &err) < 0)
+	if (fetch_cache_prune(ch, &in, &used, &err) < 0)
 		die(&err);
 	json_object_object_add(answer, "bytes", json_object_new_uint64(used.bytes));
 	json_object_object_add(answer, "blobs", json_object_new_uint64(used.blobs));
