@@ -54,11 +54,6 @@ static const char *const method_names[RPC_METHOD__count] = {
 #include "common/proto/rpc.tbl.h"
 };
 
-const char *client_method_name(enum rpc_method method)
-{
-	return method_names[method];
-}
-
 void reply_finish(struct reply *r)
 {
 	json_object_put(r->result);
@@ -66,8 +61,10 @@ void reply_finish(struct reply *r)
 	fd_closep(&r->fd);
 }
 
-void client_close(struct client *c)
+void client_closep(struct client **at)
 {
+	struct client *c = *at;
+
 	if (!c)
 		return;
 	for (size_t i = 0; i < PENDING_MAX; i++)
@@ -76,12 +73,7 @@ void client_close(struct client *c)
 	fd_closep(&c->fd);
 	free(c->in);
 	free(c);
-}
-
-void client_closep(struct client **c)
-{
-	client_close(*c);
-	*c = NULL;
+	*at = NULL;
 }
 
 static int connect_error(const char *path, int sys, struct err *err)

@@ -51,7 +51,6 @@ struct client_wait {
 
 /* Fails with unavailable, unauthorized or bad_request (a path too long for a socket). */
 int client_open(const char *path, struct client **ret, struct err *err);
-void client_close(struct client *c); /* NULL is allowed */
 void client_closep(struct client **c);
 #define _cleanup_client_ __attribute__((cleanup(client_closep)))
 
@@ -77,6 +76,3 @@ int client_call(struct client *c, enum rpc_method method, struct json_object *pa
 /* The same with one parameter, a text. */
 int client_ask(struct client *c, enum rpc_method method, const char *name, const char *value,
 	struct reply *ret, struct err *err);
-
-/* The name of a method ("vm.list"). */
-const char *client_method_name(enum rpc_method method);

@@ -7,7 +7,7 @@
 
 #include "banger-imaged/decode_impl.h"
 
-const char *compression_name(enum compression c)
+static const char *compression_name(enum compression c)
 {
 	static const char *const names[] = { "plain tar", "gzip-compressed", "zstd-compressed",
 		"xz-compressed", "anything", "bytes" };

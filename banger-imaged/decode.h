@@ -18,8 +18,6 @@ enum compression {
 	COMPRESSION_RAW, /* the bytes as they are */
 };
 
-const char *compression_name(enum compression c);
-
 /* What the first n (6 are enough) bytes of something begin like. */
 enum compression compression_of(const uint8_t *p, size_t n);
 

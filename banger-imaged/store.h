@@ -25,10 +25,6 @@ int store_open_archive(int fd, uint64_t at, uint64_t size, bool layout,
 /* `ch` speaks `source` (common/proto/source.tbl.h) and stays the caller's. */
 int store_open_directory(struct ipc *ch, struct store **ret, struct err *err);
 void store_close(struct store *s); /* NULL is allowed */
-static inline void store_closep(struct store **s)
-{
-	store_close(*s);
-}
 
 /* Whether a file may have to be waited for, until a fetcher has it: such are opened when it is
  * their turn. */

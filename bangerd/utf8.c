@@ -10,8 +10,9 @@ static bool is_tail(unsigned char c)
 	return (c & 0xc0) == 0x80;
 }
 
-/* RFC 3629, section 4: the second byte's range depends on the first. */
-size_t utf8_sequence(const char *s, size_t n)
+/* The length of the sequence at s (n bytes are there), 1 to 4; 0 when it is not one. RFC 3629,
+ * section 4: the second byte's range depends on the first. */
+static size_t sequence(const char *s, size_t n)
 {
 	const unsigned char *u = (const unsigned char *)s;
 	unsigned char low = 0x80, high = 0xbf;
@@ -42,7 +43,7 @@ size_t utf8_sequence(const char *s, size_t n)
 bool utf8_valid(const char *s, size_t n)
 {
 	for (size_t i = 0, len; i < n; i += len) {
-		len = utf8_sequence(s + i, n - i);
+		len = sequence(s + i, n - i);
 		if (len == 0)
 			return false;
 	}
@@ -59,7 +60,7 @@ char *utf8_repair(const char *s, size_t n)
 	if (!dst)
 		return NULL;
 	for (size_t i = 0; i < n;) {
-		size_t len = utf8_sequence(s + i, n - i);
+		size_t len = sequence(s + i, n - i);
 
 		if (len == 0) {
 			memcpy(at, "\xef\xbf\xbd", 3);

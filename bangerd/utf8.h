@@ -4,9 +4,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The length of the sequence at s (n bytes are there), 1 to 4; 0 when it is not one. */
-size_t utf8_sequence(const char *s, size_t n);
-
 bool utf8_valid(const char *s, size_t n);
 
 /* A heap copy of s, NUL-terminated, with U+FFFD in the place of each bad byte; NULL without memory.

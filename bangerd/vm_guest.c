@@ -22,7 +22,9 @@ int vm_not_running(const struct vm *vm, enum vm_state state, struct err *err)
 		vm_state_name(state));
 }
 
-int vm_vmm(struct vm *vm, struct vmm *ret, struct err *err)
+/* The VMM with an fd of its own to the run directory (no pidfd); close with vmm_close(). Fails
+ * with not_running unless the state is running. */
+static int open_vmm(struct vm *vm, struct vmm *ret, struct err *err)
 {
 	struct vmm v = VMM_INIT;
 	enum vm_state state;
@@ -74,7 +76,7 @@ int vm_agent_call(struct vm *vm, enum agent_message msg, const void *in, void *o
 {
 	_cleanup_(vmm_close) struct vmm v = VMM_INIT;
 
-	if (vm_vmm(vm, &v, err) < 0 || attach(vm, &v, w, err) < 0)
+	if (open_vmm(vm, &v, err) < 0 || attach(vm, &v, w, err) < 0)
 		return -1;
 	return agent_call(vm->agent, msg, in, out, w, err);
 }
@@ -169,7 +171,7 @@ int vm_session(struct vm *vm, const struct agent_exec_in *in, const struct wait 
 	_cleanup_(vmm_close) struct vmm v = VMM_INIT;
 	_cleanup_fd_ int fd = -1;
 
-	if (vm_vmm(vm, &v, err) < 0 || open_session(vm, &v, w, &fd, err) < 0 ||
+	if (open_vmm(vm, &v, err) < 0 || open_session(vm, &v, w, &fd, err) < 0 ||
 		agent_exec_begin(fd, in, out, w, err) < 0)
 		return -1;
 	*ret_fd = TAKE_FD(fd);

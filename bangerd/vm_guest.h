@@ -6,10 +6,6 @@
 /* Fails, with not_running and what to do about it, because the state is `state`. */
 int vm_not_running(const struct vm *vm, enum vm_state state, struct err *err);
 
-/* The VMM with an fd of its own to the run directory (no pidfd); close with vmm_close(). Fails
- * with not_running unless the state is running. */
-int vm_vmm(struct vm *vm, struct vmm *ret, struct err *err);
-
 /* agent_call(), on a new connection when there is none. */
 int vm_agent_call(struct vm *vm, enum agent_message msg, const void *in, void *out,
 	const struct wait *w, struct err *err);

@@ -143,7 +143,8 @@ static const struct {
 #include "common/proto/settings.tbl.h"
 };
 
-int settings_set(struct settings *s, const char *section, const char *key, const char *value,
+/* One value as the file would give it; fails with bad_request. */
+static int set(struct settings *s, const char *section, const char *key, const char *value,
 	struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -166,7 +167,7 @@ static int on_value(void *ctx, const char *section, const char *name, const char
 {
 	struct loading *l = ctx;
 
-	return settings_set(l->s, section, name, value, l->err) == 0;
+	return set(l->s, section, name, value, l->err) == 0;
 }
 
 static int check_file(int fd, const char *path, struct err *err)
@@ -214,7 +215,7 @@ int settings_load(const char *path, struct settings *ret, struct err *err)
 
 	memset(&s, 0, sizeof(s));
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		if (settings_set(&s, table[i].section, table[i].key, table[i].def, err) < 0)
+		if (set(&s, table[i].section, table[i].key, table[i].def, err) < 0)
 			return -1;
 	if (load_file(path, &s, err) < 0)
 		return -1;

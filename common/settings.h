@@ -55,7 +55,3 @@ struct settings {
 /* The defaults, then the file. It must be a regular file of root's that nobody else may write.
  * That SETTINGS_PATH is missing is no error; that another path is, is one. */
 int settings_load(const char *path, struct settings *ret, struct err *err);
-
-/* One value as the file would give it; fails with bad_request. */
-int settings_set(struct settings *s, const char *section, const char *key, const char *value,
-	struct err *err);

@@ -51,7 +51,7 @@ static void on_look(struct timer *t)
 
 void stop_begin(struct loop *loop, uint32_t timeout_ms)
 {
-	if (stop_begun())
+	if (stop.loop)
 		return;
 	stop.loop = loop;
 	stop.deadline_ms = clock_ms() + timeout_ms;
@@ -60,11 +60,6 @@ void stop_begin(struct loop *loop, uint32_t timeout_ms)
 	for (struct session *s = session_list; s; s = s->next)
 		session_signal(s, SIGTERM);
 	loop_timer_set(loop, &stop.look, 0);
-}
-
-bool stop_begun(void)
-{
-	return stop.loop != NULL;
 }
 
 void stop_signalled(struct loop *loop, int tree, uint32_t sender)

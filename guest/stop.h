@@ -11,7 +11,6 @@
  * reset. An image's own init may end it before we do. A second call is ignored.
  */
 void stop_begin(struct loop *loop, uint32_t timeout_ms);
-bool stop_begun(void);
 
 /*
  * SIGTERM came. Where process 1 is banger's it passes on what it was asked (guest/reaper.h). Where
