@@ -85,6 +85,16 @@ int disk_look(const struct disk_place *place, const char *name, int *ret_fd, str
 	return 0;
 }
 
+/* It is as it was: who asked for more may take that back. */
+static int too_large(const struct disk_place *place, struct err *err)
+{
+	return err_set(err, ERR_bad_request,
+		"the %sdisk of VM %s cannot grow to what it is set to: the file system of "
+		"state_dir "
+		"has no files of that size; banger vm set %s takes a smaller one",
+		work(place), place->vm.s, place->work ? "--disk-size" : "--system-overlay-size");
+}
+
 int disk_open(const struct disk_place *place, const char *name, int *ret_fd, struct err *err)
 {
 	_cleanup_fd_ int fd = -1;
@@ -92,11 +102,20 @@ int disk_open(const struct disk_place *place, const char *name, int *ret_fd, str
 
 	if (disk_look(place, name, &fd, err) < 0)
 		return -1;
-	if (fstat(fd, &st) < 0 ||
-		((uint64_t)st.st_size < place->size && ftruncate(fd, (off_t)place->size) < 0))
-		return failed(place, "grow", err);
+	if (fstat(fd, &st) < 0)
+		return failed(place, "open", err);
+	if ((uint64_t)st.st_size < place->size && ftruncate(fd, (off_t)place->size) < 0)
+		return errno == EFBIG ? too_large(place, err) : failed(place, "grow", err);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
+}
+
+bool disk_fits(const struct disk_place *place, const char *name)
+{
+	struct stat st;
+
+	return fstatat(place->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	       (uint64_t)st.st_size <= place->size;
 }
 
 void disk_close(struct disk *disk)

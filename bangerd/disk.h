@@ -52,6 +52,9 @@ struct disk_ops {
 	/* Whether a disk that is made is there as it was left: fails with bad_input when it is lost
 	 * (its file is gone, none, too short, or nothing is in it). Changes nothing. */
 	int (*look)(const struct disk_place *place, struct err *err);
+	/* Whether a disk that is made is no larger yet than its place says; false when that cannot
+	 * be seen. */
+	bool (*fits)(const struct disk_place *place);
 	/* A disk that is made, now or earlier (`disk` is DISK_INIT, or holds the image when the
 	 * disk is on it): disk->fd. One that is smaller than its place says is made larger; one
 	 * that is lost fails as of `look`. */
@@ -88,4 +91,5 @@ void disk_close(struct disk *disk);
  * `size` bytes large if it is smaller. disk_unlink(): a file of the place goes, none is fine. */
 int disk_look(const struct disk_place *place, const char *name, int *ret_fd, struct err *err);
 int disk_open(const struct disk_place *place, const char *name, int *ret_fd, struct err *err);
+bool disk_fits(const struct disk_place *place, const char *name);
 int disk_unlink(const struct disk_place *place, const char *name, struct err *err);

@@ -163,6 +163,11 @@ static int clone_look(const struct disk_place *place, struct err *err)
 	return disk_look(place, FILE_NAME, &fd, err);
 }
 
+static bool clone_fits(const struct disk_place *place)
+{
+	return disk_fits(place, FILE_NAME);
+}
+
 static int clone_attach(const struct disk_place *place, struct disk *d, struct err *err)
 {
 	if (d->fd >= 0) /* just made */
@@ -194,6 +199,7 @@ const struct disk_ops disk_clone = {
 	.make = clone_make,
 	.remove = clone_remove,
 	.look = clone_look,
+	.fits = clone_fits,
 	.attach = clone_attach,
 	.finish = clone_finish,
 };

@@ -57,6 +57,13 @@ static int dm_look(const struct disk_place *place, struct err *err)
 	return disk_look(&file, FILE_NAME, &fd, err);
 }
 
+static bool dm_fits(const struct disk_place *place)
+{
+	const struct disk_place file = cow_place(place);
+
+	return disk_fits(&file, FILE_NAME);
+}
+
 static int dm_attach(const struct disk_place *place, struct disk *d, struct err *err)
 {
 	struct netd_disk_attach_in in = { .vm = place->vm, .size = place->size, .image = d->image };
@@ -87,6 +94,7 @@ const struct disk_ops disk_dm = {
 	.make = dm_make,
 	.remove = dm_remove,
 	.look = dm_look,
+	.fits = dm_fits,
 	.attach = dm_attach,
 	.finish = dm_finish,
 };

@@ -4,11 +4,15 @@
 #include <unistd.h>
 
 #include "bangerd/call.h"
+#include "bangerd/disk.h"
 #include "bangerd/images.h"
 #include "bangerd/kernels.h"
 #include "bangerd/saga.h"
+#include "bangerd/store_image.h"
 #include "bangerd/vm_check.h"
+#include "bangerd/vm_files.h"
 #include "bangerd/vm_lost.h"
+#include "bangerd/work_disk.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proto_netd.h"
@@ -63,22 +67,33 @@ static int check_state(const struct change *c, struct err *err)
 	return 0;
 }
 
+/* No disk gets smaller; but what was only said, and not done by a start yet, may be taken back. */
 static int check_growth(const struct change *c, struct err *err)
 {
-	bool has_work = c->to.work_made > 0;
-	const char *what = has_work && c->to.work_size < c->from.work_size ? "work"
-			   : c->to.disk_size < c->from.disk_size	   ? "root"
-									   : NULL;
-	uint64_t has = what && what[0] == 'w' ? c->from.work_size : c->from.disk_size;
+	struct disk_place place = { .vm = c->from.id, .dirfd = -1 };
+	bool work = c->to.work_made > 0 && c->to.work_size < c->from.work_size;
+	bool root = c->to.disk_size < c->from.disk_size;
+	_cleanup_fd_ int dir = -1;
+	struct err why = ERR_INIT;
 
-	if (what)
+	if (!work && !root)
+		return 0;
+	if (vm_dir_open(c->vm->vms, &c->from.id, &dir, &why) == 0) {
+		place.dirfd = dir;
+		place.size = c->to.work_size;
+		work = work && !work_disk_fits(&place);
+		place.size = c->to.disk_size;
+		root = root && !c->to.remake && !disk_ops_of(c->from.disk)->fits(&place);
+	}
+	if (work || root)
 		return err_set(err, ERR_bad_request,
-			"the %s disk of VM '%s' has %llu MiB already: disks only grow", what,
-			c->from.name.s, (unsigned long long)(has >> 20));
+			"the %s disk of VM '%s' has %llu MiB already: disks only grow",
+			work ? "work" : "root", c->from.name.s,
+			(unsigned long long)((work ? c->from.work_size : c->from.disk_size) >> 20));
 	return 0;
 }
 
-/* The new root disk is at least as large as the old one was. */
+/* The new root disk is as large as the old one was, unless another size is asked for. */
 static int take_image(struct change *c, struct err *err)
 {
 	const struct services *services = c->vm->vms->services;
@@ -139,6 +154,11 @@ static int take_sizes(struct change *c, struct err *err)
 	const struct rpc_vm_set_in *in = c->in;
 
 	if (in->disk_size && take_work(c, err) < 0)
+		return -1;
+	/* Of a root disk that is to be made anyway: its image has to fit. */
+	if (in->system_overlay_size && c->to.remake && !in->image &&
+		store_image_get(c->vm->vms->services->store, STORE_READ, &c->to.image_id, &c->image,
+			err) < 0)
 		return -1;
 	if (vm_size_disks(&c->to, in->system_overlay_size, c->from.disk_size, c->image.size, err) <
 		0)

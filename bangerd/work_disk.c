@@ -44,6 +44,11 @@ int work_disk_look(const struct disk_place *place, struct err *err)
 	return disk_look(place, FILE_NAME, &fd, err);
 }
 
+bool work_disk_fits(const struct disk_place *place)
+{
+	return disk_fits(place, FILE_NAME);
+}
+
 static int make(const struct disk_place *place, int *ret, struct err *err)
 {
 	_cleanup_fd_ int fd = -1;

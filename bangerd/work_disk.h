@@ -33,6 +33,9 @@ int work_disk_check(uint64_t size, struct err *err);
 /* Whether one that was made is there as it was left; as disk_ops.look. */
 int work_disk_look(const struct disk_place *place, struct err *err);
 
+/* As disk_ops.fits. */
+bool work_disk_fits(const struct disk_place *place);
+
 /* One that was made, as disk_ops.attach does it; else a file of zeros that work_disk_finish() makes
  * a disk of, in the place of whatever has its name. */
 int work_disk_open(const struct disk_place *place, struct work_disk *ret, struct err *err);

@@ -41,11 +41,13 @@ def free():
 
 
 def keep_free(wanted):
-    """A file of other people's that leaves that much."""
-    path = STATE / "ballast"
-    path.unlink(missing_ok=True)
-    with open(path, "wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(free() - wanted, 4096))
+    """A file of other people's that leaves that much. It is made larger or smaller, never anew: with
+    room in between, who is paused goes on."""
+    with open(STATE / "ballast", "ab") as file:
+        size = max(os.fstat(file.fileno()).st_size + free() - wanted, 4096)
+        if size < os.fstat(file.fileno()).st_size:
+            file.truncate(size)
+        os.posix_fallocate(file.fileno(), 0, size)
     assert abs(free() - wanted) < 2 << 20, (free(), wanted)
 
 

@@ -187,6 +187,8 @@ def test_what_is_lost(stopped, busybox):
         is_refused(lose, *words)
     suite.banger("vm", "start", NAME, check=True)
     vms.output(NAME, "sh", "-c", "echo mine >/file; sync")
+    with away(disk()):
+        assert "'disk.img' is gone" in doctor()["found"], "while it runs"
     suite.banger("vm", "stop", NAME, check=True)
 
     # For good: what is asked for is a new disk, of an image that must be there, too.

@@ -71,6 +71,8 @@ def test_home_outlives_restart_growth_and_image(homes, other, nothing_left):
                               (["--image", "nobody"], "nobody")):
             done = change(name, *options)
             assert done.status == 1 and word in done.err, (options, done.err)
+        # What is only said yet may be taken back.
+        assert change(name, "--disk-size", "9G", "--system-overlay-size", "9G").status == 0
         assert change(name, "--vcpu", "2", "--memory", "320M", "--disk-size", "3G",
                       "--system-overlay-size", "4G").status == 0
         row = vms.row(name)
@@ -82,7 +84,12 @@ def test_home_outlives_restart_growth_and_image(homes, other, nothing_left):
         assert vms.output(name, "sh", "-c", "nproc; cat ~/file /file").split() == ["2", "work", "root"]
 
         suite.banger("vm", "stop", name, check=True)
-        assert change(name, "--image", other, "--vcpu", "1").status == 0
+        for options in (["--disk-size", "2G"], ["--system-overlay-size", "3G"]):
+            done = change(name, *options)
+            assert done.status == 1 and "only grow" in done.err, (options, done.err)
+        assert change(name, "--image", other, "--vcpu", "1", "--system-overlay-size", "9G").status == 0
+        assert change(name, "--system-overlay-size", "1M").status == 1, "its image does not fit"
+        assert change(name, "--system-overlay-size", "3G").status == 0
         assert vms.row(name)["image"] == "other" and vms.row(name)["state"] == "stopped"
         suite.banger("vm", "start", name, check=True)
         assert sized(name, "/data/owner")[0] == "/dev/vdb"

@@ -190,13 +190,43 @@ static void lost_when_not_as_it_was(void **state)
 	assert_int_equal(disk_clone.look(&place, &err), -1);
 	assert_int_equal(err.code, ERR_bad_input);
 	assert_non_null(strstr(err.msg, "has nothing in it"));
+	assert_true(disk_clone.fits(&place));
+	place.size = 96 * MIB - 1;
+	assert_false(disk_clone.fits(&place));
 	place.made = 0; /* nobody has written to it yet */
 	assert_int_equal(disk_clone.look(&place, &err), 0);
 	assert_int_equal(unlinkat(p->dir, "disk.img", 0), 0);
 	place.work = true;
 	assert_int_equal(disk_clone.look(&place, &err), -1);
+	assert_false(disk_clone.fits(&place));
 	assert_non_null(strstr(err.msg, "the work disk of VM"));
 	assert_non_null(strstr(err.msg, "is gone"));
+	disk_close(&d);
+}
+
+/* What the file system has no files for is told, and changes nothing. */
+static void too_large(void **state)
+{
+	struct place *p = *state;
+	struct disk_place place = { .dirfd = p->dir, .size = 128 * MIB, .made = 64 * MIB };
+	struct rlimit was, small = { 96 * MIB, RLIM_INFINITY };
+	struct disk d = DISK_INIT, again = DISK_INIT;
+	struct err err = ERR_INIT;
+	int r;
+
+	assert_int_equal(begin(p->dir, make_image(p), 64 * MIB, &d, &err), 0);
+	assert_int_equal(disk_clone.finish(&d, -1, &err), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	small.rlim_max = was.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	r = disk_clone.attach(&place, &again, &err);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_int_equal(r, -1);
+	assert_int_equal(err.code, ERR_bad_request);
+	assert_non_null(strstr(err.msg, "banger vm set --system-overlay-size"));
+	place.size = 64 * MIB;
+	assert_true(disk_clone.fits(&place));
 	disk_close(&d);
 }
 
@@ -288,6 +318,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(copied_and_grown, setup, teardown),
 		cmocka_unit_test_setup_teardown(grown_when_attached, setup, teardown),
 		cmocka_unit_test_setup_teardown(lost_when_not_as_it_was, setup, teardown),
+		cmocka_unit_test_setup_teardown(too_large, setup, teardown),
 		cmocka_unit_test_setup_teardown(small_image, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(cancelled, setup, teardown),

@@ -68,6 +68,10 @@ static void what_is_lost(void **state)
 	/* It is to grow, and has not yet. */
 	place.size = 96 * MIB;
 	assert_int_equal(disk_dm.look(&place, &err), 0);
+	assert_true(disk_dm.fits(&place));
+	place.size = 64 * MIB - COW_CHUNK;
+	assert_false(disk_dm.fits(&place));
+	place.size = 96 * MIB;
 	place.made = 96 * MIB;
 	assert_lost(&place, "'disk.cow' is cut short");
 	assert_int_equal(ftruncate(file, (off_t)cow_size(96 * MIB) - 1), 0);
