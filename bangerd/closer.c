@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -148,4 +150,41 @@ bool closer_is_full(uid_t uid)
 	full = count(closer.head, uid) + count(closer.closing, uid) >= CLOSER_FULL;
 	pthread_mutex_unlock(&closer.lock);
 	return full;
+}
+
+ssize_t closer_read(uid_t uid, int sock, void *dst, size_t cap)
+{
+	union {
+		char buf[CMSG_SPACE(CLOSER_FDS_MAX * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { dst, cap };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf) };
+	ssize_t n;
+
+	if (closer_is_full(uid)) {
+		errno = EMFILE;
+		return -1;
+	}
+	n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	for (struct cmsghdr *h = n < 0 ? NULL : CMSG_FIRSTHDR(&msg); h; h = CMSG_NXTHDR(&msg, h)) {
+		size_t n_fds = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		int fds[CLOSER_FDS_MAX];
+
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		memcpy(fds, CMSG_DATA(h), n_fds * sizeof(int));
+		closer_close_many(uid, fds, n_fds);
+	}
+	return n;
+}
+
+void closer_hang_up(uid_t uid, int *sock)
+{
+	if (*sock >= 0)
+		shutdown(*sock, SHUT_RDWR);
+	closer_close(uid, sock);
 }

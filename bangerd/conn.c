@@ -24,7 +24,6 @@
 #define OUT_MAX	      (16 * 1024 * 1024)
 #define OUT_LOSSY_MAX 32768
 #define STALLED_MS    30000
-#define FDS_MAX	      253 /* of one message, as the kernel has it (SCM_MAX_FD) */
 
 struct conn {
 	unsigned refs;
@@ -243,7 +242,7 @@ static bool take_fds(struct conn *c, struct msghdr *msg, struct conn_fds *f)
 	*f = (struct conn_fds){ 0 };
 	for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h; h = CMSG_NXTHDR(msg, h)) {
 		size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		int fds[FDS_MAX];
+		int fds[CLOSER_FDS_MAX];
 
 		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
 			continue;
@@ -263,7 +262,7 @@ static bool take_fds(struct conn *c, struct msghdr *msg, struct conn_fds *f)
 static bool read_piece(struct conn *c)
 {
 	union {
-		char buf[CMSG_SPACE(FDS_MAX * sizeof(int))];
+		char buf[CMSG_SPACE(CLOSER_FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
 	struct iovec iov;
@@ -400,9 +399,7 @@ void conn_close(struct conn *c)
 	if (c->fd < 0)
 		return;
 	c->source = sd_event_source_disable_unref(c->source);
-	/* Fds may wait in it. Its client is to see the end now. */
-	shutdown(c->fd, SHUT_RDWR);
-	closer_close(c->peer.uid, &c->fd);
+	closer_hang_up(c->peer.uid, &c->fd);
 	drop_fds(c, &c->head_fds);
 	drop_fds(c, &c->piece_fds);
 	conn_out_finish(&c->out);

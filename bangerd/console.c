@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bangerd/closer.h"
 #include "bangerd/halt_words.h"
 #include "common/fd.h"
 #include "common/str.h"
@@ -34,6 +35,7 @@ struct client {
 
 struct console {
 	struct watches *watches;
+	uid_t owner; /* who attaches */
 	int dirfd, log;
 	uint64_t log_size, log_max;
 	int vmm, vmm_in; /* what the guest writes, and reads; -1: the VM does not run */
@@ -113,7 +115,7 @@ static void client_drop(struct client *cl)
 			break;
 		}
 	watch_remove(&cl->watch);
-	fd_closep(&cl->fd);
+	closer_hang_up(c->owner, &cl->fd);
 	free(cl->out);
 	free(cl);
 }
@@ -199,7 +201,8 @@ static void input_flush(struct console *c)
 static bool client_read(struct client *cl)
 {
 	struct console *c = cl->console;
-	ssize_t n = read(cl->fd, c->input + c->input_len, INPUT_MAX - c->input_len);
+	ssize_t n =
+		closer_read(c->owner, cl->fd, c->input + c->input_len, INPUT_MAX - c->input_len);
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		client_drop(cl);
@@ -342,14 +345,15 @@ static void on_vmm_in(void *ctx, uint32_t revents)
 
 /* ---- from outside ---- */
 
-int console_create(
-	struct watches *w, int dirfd, uint64_t log_max, struct console **ret, struct err *err)
+int console_create(struct watches *w, int dirfd, uid_t owner, uint64_t log_max,
+	struct console **ret, struct err *err)
 {
 	struct console *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot make a console");
 	*c = (struct console){ .watches = w,
+		.owner = owner,
 		.log = -1,
 		.vmm = -1,
 		.vmm_in = -1,

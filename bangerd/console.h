@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "bangerd/watch.h"
 #include "common/err.h"
@@ -19,10 +20,10 @@
 
 struct console;
 
-/* `dirfd` is the VM's directory; it is duplicated. The log keeps at most log_max bytes (4 KiB at
- * least) and goes on where an earlier one ended. */
-int console_create(
-	struct watches *w, int dirfd, uint64_t log_max, struct console **ret, struct err *err);
+/* `dirfd` is the VM's directory; it is duplicated; `owner` attaches. The log keeps at most log_max
+ * bytes (4 KiB at least) and goes on where an earlier one ended. */
+int console_create(struct watches *w, int dirfd, uid_t owner, uint64_t log_max,
+	struct console **ret, struct err *err);
 /* Attached ones get what they take at once, then end of file. NULL is allowed. The log stays. */
 void console_destroy(struct console *c);
 

@@ -99,8 +99,7 @@ static void turn_away(int fd, uid_t uid)
 {
 	log_info("uid %u has too many connections", (unsigned)uid);
 	refuse(fd);
-	shutdown(fd, SHUT_RDWR);
-	closer_close(uid, &fd);
+	closer_hang_up(uid, &fd);
 }
 
 static void serve(struct rpc *rpc, int fd_in)

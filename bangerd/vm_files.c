@@ -162,8 +162,8 @@ int vm_console_open(struct vm *vm, struct console **ret, struct err *err)
 		return 0;
 	}
 	if (vm_dir_open(vms, &vm->row.id, &dir, err) < 0 ||
-		console_create(vms->watches, dir, vms->services->settings->vmm_console_log_size,
-			&made, err) < 0)
+		console_create(vms->watches, dir, vm->row.owner,
+			vms->services->settings->vmm_console_log_size, &made, err) < 0)
 		return -1;
 	console_on_halt(made, vm_guest_halted, vm);
 	pthread_mutex_lock(&vms->lock);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bangerd/console: the log is bounded, and nobody who does not read stalls anybody. */
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,12 +10,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <systemd/sd-event.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "bangerd/console.h"
 #include "common/fd.h"
+#include "common/frame.h"
 #include "common/str.h"
 
 #define LOG_MAX 65536
@@ -50,7 +53,8 @@ static int setup(void **state)
 	r->vmm = -1;
 	assert_true(sd_event_new(&r->event) >= 0);
 	assert_int_equal(watches_create(r->event, &r->watches, &err), 0);
-	assert_int_equal(console_create(r->watches, r->dir, LOG_MAX, &r->console, &err), 0);
+	assert_int_equal(
+		console_create(r->watches, r->dir, getuid(), LOG_MAX, &r->console, &err), 0);
 	*state = r;
 	return 0;
 }
@@ -130,6 +134,68 @@ static void both_ways(void **state)
 	console_tail(r->console, tail, sizeof(tail));
 	assert_string_equal(tail, "login:  | last?[0m");
 	close(a);
+}
+
+/* A socket whose close(2) waits for a minute when it is the last: its peer, *ret_peer, takes
+ * nothing of what is in it (SO_LINGER of socket(7)). */
+static int lingering(int *ret_peer)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	const struct linger minute = { 1, 60 };
+	socklen_t len = sizeof(a);
+	static char much[1 << 20];
+	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(server >= 0 && fd >= 0);
+	assert_int_equal(bind(server, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(server, 1), 0);
+	assert_int_equal(getsockname(server, (struct sockaddr *)&a, &len), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	*ret_peer = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(*ret_peer >= 0);
+	close(server);
+	fd_set_nonblock(fd, true);
+	while (write(fd, much, sizeof(much)) > 0)
+		;
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &minute, sizeof(minute)), 0);
+	return fd;
+}
+
+/* Whoever is attached sends what does not close; whether it is read, or waits when he goes. */
+static void what_lingers_stalls_nobody(struct rig *r, bool read)
+{
+	int a, b, peer, fd = lingering(&peer);
+	struct err err = ERR_INIT;
+	struct timespec begun, now;
+
+	connect_vmm(r);
+	assert_int_equal(console_attach(r->console, &b, &err), 0);
+	assert_int_equal(console_attach(r->console, &a, &err), 0);
+	assert_int_equal(frame_send(a, "typed", 5, &fd, 1, &err), 0);
+	close(fd);
+	clock_gettime(CLOCK_MONOTONIC, &begun);
+	if (read) {
+		turn(r);
+		assert_reads(r->vmm, "typed");
+	}
+	close(a);
+	guest_writes(r, 'x', 1);
+	assert_reads(b, "x");
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	assert_true(now.tv_sec - begun.tv_sec < 30);
+	close(peer); /* a reset ends it */
+	close(b);
+}
+
+static void lingering_files_stall_nobody(void **state)
+{
+	what_lingers_stalls_nobody(*state, true);
+}
+
+static void those_unread_do_not_either(void **state)
+{
+	what_lingers_stalls_nobody(*state, false);
 }
 
 static void the_log_is_bounded(void **state)
@@ -258,6 +324,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_log_is_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_client_that_does_not_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_guest_that_does_not_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(lingering_files_stall_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(those_unread_do_not_either, setup, teardown),
 		cmocka_unit_test_setup_teardown(following, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_too_many, setup, teardown),
 	};
