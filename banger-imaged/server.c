@@ -126,20 +126,33 @@ static int start_child(struct server *s, size_t begin, size_t end, int job_fd, i
 	return 0;
 }
 
+static size_t children_of(const struct server *s, size_t begin, size_t end, uid_t owner)
+{
+	size_t n = 0;
+
+	for (size_t i = begin; i < end; i++)
+		n += s->children[i].pid && s->children[i].owner == owner;
+	return n;
+}
+
 int on_job_start(struct server *s, struct imaged_job_start_in *in, struct imaged_job_start_out *out,
 	struct err *err)
 {
-	size_t begin = in->brief ? SERVER_WORKERS_MAX : 0;
+	size_t begin = in->brief ? SERVER_WORKERS_MAX : 0, end = begin + SERVER_WORKERS_MAX;
+	size_t own = children_of(s, begin, end, in->owner);
 	struct child *child;
 
 	if (s->role.cache_fd >= 0)
 		return err_set(err, ERR_protocol, "the fetchers' server has no workers");
 	if (check_job_socket(in->socket, err) < 0)
 		return -1;
+	if (!in->brief && own >= SERVER_WORKERS_MAX / 2)
+		return err_set(err, ERR_busy, "you have %zu imports running: try again later", own);
 	if (FAILPOINT(job_begin, err) < 0 ||
-		start_child(s, begin, begin + SERVER_WORKERS_MAX, in->socket, -1, &child, err) <
-			0 ||
-		FAILPOINT(job_started, err) < 0)
+		start_child(s, begin, end, in->socket, -1, &child, err) < 0)
+		return -1;
+	child->owner = in->owner;
+	if (FAILPOINT(job_started, err) < 0)
 		return -1;
 	out->pid = (uint32_t)child->pid;
 	return 0;
@@ -150,15 +163,13 @@ int on_fetch_start(struct server *s, struct imaged_fetch_start_in *in,
 {
 	_cleanup_fd_ int cache = -1;
 	struct child *child;
-	size_t own = 0;
+	size_t own = children_of(s, 0, SERVER_FETCHES_MAX, in->owner);
 	char name[16];
 
 	if (s->role.cache_fd < 0)
 		return err_set(err, ERR_protocol, "the workers' server has no fetchers");
 	if (check_job_socket(in->socket, err) < 0)
 		return -1;
-	for (size_t i = 0; i < SERVER_FETCHES_MAX; i++)
-		own += s->children[i].pid && s->children[i].owner == in->owner;
 	if (own >= SERVER_FETCHES_MAX / 2)
 		return err_set(err, ERR_busy, "you have %zu pulls running: try again later", own);
 	str_format(name, sizeof(name), "%u", (unsigned)in->owner);

@@ -17,7 +17,7 @@
 #include "common/err.h"
 #include "common/log.h"
 
-#define SERVER_WORKERS_MAX 4 /* of each kind: brief and not */
+#define SERVER_WORKERS_MAX 4 /* of each kind: brief, and not, of which half are for one owner */
 #define SERVER_FETCHES_MAX 8 /* half of them for one owner */
 
 struct server;

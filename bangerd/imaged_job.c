@@ -17,15 +17,16 @@
 #define CHECK_MS 250 /* between two looks at the free space */
 #define RETRY_MS 100
 
-static int start_worker(struct ipc *imaged, bool brief, int *ret_fd, struct err *err)
+static int start_worker(struct ipc *imaged, bool brief, uid_t owner, int *ret_fd, struct err *err)
 {
+	struct imaged_job_start_in in = { .brief = brief, .owner = owner };
 	struct imaged_job_start_out out;
 	int sv[2], r;
 
 	if (frame_pair(sv, err) < 0)
 		return -1;
-	r = imaged_job_start(imaged,
-		&(struct imaged_job_start_in){ .socket = sv[1], .brief = brief }, &out, err);
+	in.socket = sv[1];
+	r = imaged_job_start(imaged, &in, &out, err);
 	fd_closep(&sv[1]);
 	if (r < 0) {
 		fd_closep(&sv[0]);
@@ -54,7 +55,7 @@ static int begin(
 	struct err why = ERR_INIT;
 	int fd;
 
-	while (start_worker(imaged, brief, &fd, &why) < 0) {
+	while (start_worker(imaged, brief, job->call ? job->call->uid : 0, &fd, &why) < 0) {
 		if (why.code != ERR_busy) {
 			*err = why;
 			return err_wrap(err, "cannot start an image worker");

@@ -16,10 +16,12 @@
 #endif
 
 /* Fork a fresh worker that serves `job` messages (job.tbl.h) on the socket until it closes. A
- * `brief` one takes no longer than a moment: it does not wait for those that take minutes. */
+ * `brief` one takes no longer than a moment: it does not wait for those that take minutes. Of the
+ * others half are for one `owner`: a source may stand still as long as he likes. */
 MSG(job_start, any)
 IN(fd, socket)
 IN(boolean, brief)
+IN(uid, owner)
 OUT(u32, pid)
 END(job_start)
 

@@ -108,9 +108,10 @@ static int stop(void **state)
 }
 
 /* A started job's channel. */
-static struct ipc *any_job(struct suite *s, bool brief, pid_t *ret_pid, struct err *err)
+static struct ipc *any_job(
+	struct suite *s, bool brief, uid_t owner, pid_t *ret_pid, struct err *err)
 {
-	struct imaged_job_start_in in = { .brief = brief };
+	struct imaged_job_start_in in = { .brief = brief, .owner = owner };
 	struct imaged_job_start_out out;
 	struct ipc *ch;
 	int sv[2], r;
@@ -131,7 +132,7 @@ static struct ipc *any_job(struct suite *s, bool brief, pid_t *ret_pid, struct e
 
 static struct ipc *job(struct suite *s, pid_t *ret_pid, struct err *err)
 {
-	return any_job(s, false, ret_pid, err);
+	return any_job(s, false, 0, ret_pid, err);
 }
 
 static bool is_alive(pid_t pid)
@@ -392,7 +393,7 @@ static int make_work_disk(struct suite *s, int fd, uint64_t size)
 	struct job_work_disk_make_in in = { .size = size, .target = fd };
 	struct job_work_disk_make_out out;
 	struct err err = ERR_INIT;
-	struct ipc *ch = any_job(s, true, NULL, &err);
+	struct ipc *ch = any_job(s, true, 0, NULL, &err);
 
 	assert_non_null(ch);
 	if (ipc_call(ch, job_msg_work_disk_make, &in, &out, &err) < 0)
@@ -467,16 +468,21 @@ static void test_busy(void **state)
 	struct err err = ERR_INIT;
 	size_t n = 0;
 
-	while (n < ARRAY_SIZE(jobs) && (jobs[n] = job(*state, NULL, &err)))
-		n++;
-	assert_int_equal(n, 4);
-	assert_int_equal(err.code, ERR_busy);
+	/* Half of them are one owner's. */
+	for (uid_t owner = 0; owner < 3; owner++) {
+		while (n < ARRAY_SIZE(jobs) &&
+			(jobs[n] = any_job(*state, false, owner, NULL, &err)))
+			n++;
+		assert_int_equal(n, owner == 0 ? 2 : 4);
+		assert_int_equal(err.code, ERR_busy);
+		err.code = ERR_none;
+	}
 	/* Those that are brief do not wait for them. */
-	while (n < ARRAY_SIZE(jobs) && (jobs[n] = any_job(*state, true, NULL, &err)))
+	while (n < ARRAY_SIZE(jobs) && (jobs[n] = any_job(*state, true, 0, NULL, &err)))
 		n++;
 	assert_int_equal(n, 8);
 	err.code = ERR_none;
-	assert_null(any_job(*state, true, NULL, &err));
+	assert_null(any_job(*state, true, 0, NULL, &err));
 	assert_int_equal(err.code, ERR_busy);
 	for (size_t i = 0; i < n; i++)
 		ipc_close(jobs[i]);

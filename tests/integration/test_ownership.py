@@ -3,6 +3,7 @@
 imported is for all to use and for root to delete."""
 
 import json
+import subprocess
 
 import oci
 import pytest
@@ -133,3 +134,26 @@ def test_a_plan_is_what_is_made(things, busybox):
     told = suite.banger("vm", "run", "--dry-run", "--image", busybox, uid=ONE, check=True).out
     gib = usual["system_overlay_size"] / (1 << 30)
     assert f", {made['vcpu']} vCPU" in told and f"root disk at least {gib:.1f} GiB" in told
+
+
+def test_imports_that_stand_still_are_their_owners_alone(things):
+    """One user has as many imports as the daemon takes, none of whose sources goes on."""
+    command = ["setpriv", f"--reuid={ONE}", f"--regid={ONE}", "--clear-groups", "banger", "image",
+               "import"]
+    stalled = [subprocess.Popen([*command, f"stalled{i}", "-"], stdin=subprocess.PIPE,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+               for i in range(4)]
+    try:
+        for each in stalled:  # it was read, and more is waited for
+            each.stdin.write(bytes(512))
+            each.stdin.flush()
+        assert suite.wait_for(lambda: len(suite.pids("banger-imaged-worker")) == 2, 20)
+        suite.banger("image", "import", "quick", things, uid=TWO, timeout=60, check=True)
+        assert len(suite.pids("banger-imaged-worker")) == 2
+    finally:
+        for each in stalled:
+            each.kill()
+            each.stdin.close()
+            each.wait()
+    suite.banger("image", "delete", "quick", uid=TWO, check=True)
+    assert suite.wait_for(lambda: not suite.pids("banger-imaged-worker"), 20)
