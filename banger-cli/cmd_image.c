@@ -71,6 +71,15 @@ int cmd_image_show(struct cli *cli, const struct args_image_show *args, struct e
 		cli, RPC_METHOD_image_show, "image", args->image, args->output.format, err);
 }
 
+/* Registries speak of what they were asked for, not of the image. */
+static int pull_failed(const char *reference, struct err *err)
+{
+	if (err->code == ERR_cancelled || err->code == ERR_bad_request ||
+		err->code == ERR_already_exists)
+		return -1;
+	return err_wrap(err, "cannot pull %s", reference);
+}
+
 int cmd_image_pull(struct cli *cli, const struct args_image_pull *args, struct err *err)
 {
 	_cleanup_client_ struct client *client = NULL;
@@ -85,8 +94,10 @@ int cmd_image_pull(struct cli *cli, const struct args_image_pull *args, struct e
 	struct json_object *image;
 	bool pulled = false;
 
-	if (cli_connect(cli, &client, err) < 0 || pull_image(cli, client, &ask, &reply, err) < 0)
+	if (cli_connect(cli, &client, err) < 0)
 		return -1;
+	if (pull_image(cli, client, &ask, &reply, err) < 0)
+		return pull_failed(args->reference, err);
 	image = object_child(reply.result, "image");
 	(void)json_get_bool(reply.result, "pulled", &pulled);
 	if (image && !args->quiet) {

@@ -11,7 +11,6 @@
 
 #define PREFIX	  "fetch "
 #define REDRAW_MS 100
-#define BAR_WIDTH 24
 #define LINES_MAX 6 /* of layers at once: what comes, not what is whole */
 
 static uint64_t now_ms(void)
@@ -47,17 +46,21 @@ static bool is_whole(const struct layer *item)
 	return item->done >= item->total;
 }
 
-static void draw_bar(const char *name, uint64_t done, uint64_t total, unsigned columns)
+/* In a narrow terminal the bar is what goes: numbers say more. */
+static void draw_bar(const char *name, uint64_t done, uint64_t total, int columns)
 {
-	char bar[BAR_WIDTH + 1], have[32], all[32], line[192];
-	unsigned filled = total ? (unsigned)((double)done * BAR_WIDTH / (double)total) : 0;
+	char bar[PROGRESS_BAR], have[32], all[32], line[192];
+	int room;
 
-	memset(bar, '.', BAR_WIDTH);
-	memset(bar, '#', filled > BAR_WIDTH ? BAR_WIDTH : filled);
-	bar[BAR_WIDTH] = '\0';
-	str_format(line, sizeof(line), "%-12s [%s] %s of %s", name, bar, text_size(done, have),
-		text_size(total, all));
-	fprintf(stderr, "%.*s\n", (int)columns - 1, line);
+	text_size(done, have);
+	text_size(total, all);
+	room = columns - 1 - PROGRESS_NAME - (int)(strlen("   of ") + strlen(have) + strlen(all));
+	if (progress_bar(done, total, room, bar))
+		str_format(line, sizeof(line), "%-*s %s %s of %s", PROGRESS_NAME, name, bar, have,
+			all);
+	else
+		str_format(line, sizeof(line), "%-*s %s of %s", PROGRESS_NAME, name, have, all);
+	fprintf(stderr, "%.*s\n", columns - 1, line);
 }
 
 void layers_clear(struct layers *l)

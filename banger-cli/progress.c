@@ -8,10 +8,9 @@
 #include "banger-cli/tty.h"
 #include "common/str.h"
 
-#define REDRAW_MS  100
-#define BAR_WIDTH  24
-#define BAR_LEAST  4
-#define NAME_WIDTH 12
+#define REDRAW_MS 100
+#define BAR_WIDTH  (PROGRESS_BAR - (int)sizeof("[]"))
+#define BAR_LEAST 4
 
 static uint64_t now_ms(void)
 {
@@ -42,21 +41,30 @@ static int percent(const struct stage *s)
 	return s->done >= s->total ? 100 : (int)((double)s->done * 100 / (double)s->total);
 }
 
+bool progress_bar(uint64_t done, uint64_t total, int room, char ret[PROGRESS_BAR])
+{
+	int width = room - 2 < BAR_WIDTH ? room - 2 : BAR_WIDTH, filled;
+
+	if (width < BAR_LEAST)
+		return false;
+	filled = total ? (int)((double)done * width / (double)total) : 0;
+	ret[0] = '[';
+	memset(ret + 1, '.', (size_t)width);
+	memset(ret + 1, '#', (size_t)(filled > width ? width : filled));
+	str_copy(ret + 1 + width, 2, "]");
+	return true;
+}
+
 /* "write        [####....]  40%" for a line of so many columns: the percent is the last to go. */
 static void bar_line(const struct stage *s, const char *head, int done, int columns, char line[192])
 {
-	int room = columns - (int)strlen(head) - NAME_WIDTH - (int)strlen(" [] 100%");
-	int width = room < BAR_WIDTH ? room : BAR_WIDTH;
-	char bar[BAR_WIDTH + 1];
+	int room = columns - (int)strlen(head) - PROGRESS_NAME - (int)strlen("  100%");
+	char bar[PROGRESS_BAR];
 
-	if (width < BAR_LEAST) {
+	if (progress_bar((uint64_t)done, 100, room, bar))
+		str_format(line, 192, "%s%-*s %s %3d%%", head, PROGRESS_NAME, s->name, bar, done);
+	else
 		str_format(line, 192, "%s%s %d%%", head, s->name, done);
-		return;
-	}
-	memset(bar, '.', (size_t)width);
-	memset(bar, '#', (size_t)(done * width / 100));
-	bar[width] = '\0';
-	str_format(line, 192, "%s%-*s [%s] %3d%%", head, NAME_WIDTH, s->name, bar, done);
 }
 
 static void draw(const struct stage *s)

@@ -13,6 +13,13 @@ struct progress {
 	uint64_t drawn_at_ms;
 };
 
+/* Columns of names, so that bars begin below each other. */
+#define PROGRESS_NAME 12
+
+/* "[####....]" of at most `room` columns; false when that is too few for a bar. */
+#define PROGRESS_BAR 27
+bool progress_bar(uint64_t done, uint64_t total, int room, char ret[PROGRESS_BAR]);
+
 void progress_init(struct progress *p, bool quiet);
 
 /* For struct client_wait: ctx is the struct progress. */
