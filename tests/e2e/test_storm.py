@@ -65,6 +65,6 @@ def test_storm(strikes, busybox, capsys, nothing):
         with capsys.disabled():
             print(f"\nfigure: storm {SEED}: {total['done']} requests done, {total['refused']} refused, "
                   f"{total['cut']} cut off; killed: {dict(killed) or 'nothing'}")
-        assert total["done"] > 10 * SECONDS
+        assert total["done"] >= 50
         clear()
         assert suite.wait_for(lambda: sum(census.fds().values()) <= fds, 5), "fds are left"
