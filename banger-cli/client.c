@@ -81,7 +81,8 @@ static int connect_error(const char *path, int sys, struct err *err)
 	if (sys == EACCES || sys == EPERM)
 		return err_sys(err, ERR_unauthorized, sys,
 			"cannot connect to the daemon at %s (it is to be open to everybody: "
-			"'banger doctor' says more)", path);
+			"'banger doctor' says more)",
+			path);
 	return err_sys(err, ERR_unavailable, sys,
 		"cannot connect to the daemon at %s (is it running? start it with "
 		"'systemctl start bangerd', or bangerd as root; --socket or BANGER_SOCKET name "

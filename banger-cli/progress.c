@@ -9,7 +9,7 @@
 #include "common/str.h"
 
 #define REDRAW_MS 100
-#define BAR_WIDTH  (PROGRESS_BAR - (int)sizeof("[]"))
+#define BAR_WIDTH (PROGRESS_BAR - (int)sizeof("[]"))
 #define BAR_LEAST 4
 
 static uint64_t now_ms(void)
