@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
+#include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/str.h"
 
@@ -141,7 +142,8 @@ int dm_create(const struct dm *dm, const char *name, const struct dm_table *tabl
 		return err_sys(err, errno == EBUSY ? ERR_already_exists : ERR_operation_failed,
 			errno, "device-mapper: cannot make %s", name);
 	dev = (dev_t)r.head.dev;
-	if (load(dm, name, table, read_only, err) < 0 || resume(dm, name, read_only, err) < 0) {
+	if (FAILPOINT(dm_bare, err) < 0 || load(dm, name, table, read_only, err) < 0 ||
+		FAILPOINT(dm_loaded, err) < 0 || resume(dm, name, read_only, err) < 0) {
 		dm_remove(dm, name, &undo);
 		return -1;
 	}
