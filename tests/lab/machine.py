@@ -31,7 +31,7 @@ class Machine:
         self.stderr, self.begun = folder / "qemu.err", time.monotonic()
         command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64",
                    "-M", "microvm,pit=off,pic=off", "-accel", "tcg,thread=multi",
-                   "-cpu", "EPYC" if kvm else "qemu64,-svm",
+                   "-cpu", "EPYC,-smap,-smep" if kvm else "qemu64,-svm",
                    "-smp", str(cpus), "-m", MEMORY, "-nodefaults", "-no-user-config",
                    "-display", "none", "-kernel", files / "vmlinux", "-initrd", files / "initramfs",
                    "-append", COMMAND_LINE.format(khz=microvm.tsc_khz()),
