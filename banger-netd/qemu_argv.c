@@ -27,9 +27,9 @@ static void add_machine(struct qemu_argv *a, const struct qemu_machine *m)
 	add(a, "-name");
 	add(a, "%s", m->vm.s);
 	/* ACPI and the RTC stay: packaged kernels find virtio-mmio by the one, and wait seconds
-	 * for the other when it is not there. */
+	 * for the other when it is not there, which under KVM would be QEMU's own choice. */
 	add(a, "-machine");
-	add(a, "microvm,pit=off,pic=off");
+	add(a, "microvm,pit=off,pic=off,rtc=on");
 	add(a, "-accel");
 	add(a, m->kvm ? "kvm" : "tcg,thread=multi");
 	add(a, "-cpu");

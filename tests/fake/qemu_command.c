@@ -54,7 +54,7 @@ static void add_machine(struct qemu_command *c, const struct machine *m)
 	unsigned long long mib = machine_mib(m);
 
 	add(c, "-machine");
-	add(c, "microvm,pit=off,pic=off,memory-backend=m0");
+	add(c, "microvm,pit=off,pic=off,rtc=on,memory-backend=m0");
 	/* vhost-user's other end must have it too. */
 	add(c, "-object");
 	add(c, "memory-backend-memfd,id=m0,size=%lluM,share=on", mib);

@@ -73,6 +73,7 @@ static void test_acceleration(void **state)
 	m.kvm = true;
 	build(&m);
 	assert_string_equal(value_of("-accel"), "kvm");
+	assert_non_null(strstr(value_of("-machine"), "rtc=on"));
 	assert_string_equal(value_of("-cpu"), "host");
 }
 
