@@ -187,7 +187,7 @@ int child_start(const struct child_spec *spec, struct child *ret, struct err *er
 
 		become(spec, status[1], &why);
 		(void)!write(status[1], &why, sizeof(why));
-		_exit(127);
+		_exit(CHILD_NOT_STARTED);
 	}
 	fd_closep(&status[1]);
 	pidfd = pid < 0 ? -1 : pidfd_open(pid, 0);

@@ -38,6 +38,9 @@ struct child {
  * no file of the image. The fds are the caller's. */
 int child_start(const struct child_spec *spec, struct child *ret, struct err *err);
 
+/* The exit status of a child that could not become the program, whatever kept it from that. */
+#define CHILD_NOT_STARTED 127
+
 /* When ret->status becomes readable: 0 when the program runs; -1 with what kept it from running,
  * after which the child only waits to be reaped. */
 int child_outcome(int status, struct err *err);

@@ -38,8 +38,10 @@ static void on_outcome(struct source *s, uint32_t events)
 	int r = child_outcome(s->fd, &err);
 
 	loop_close(w.loop, s);
-	if (r < 0)
+	if (r < 0) {
 		log_error("%s", err.msg);
+		w.status = CHILD_NOT_STARTED; /* asked for before it is reaped, too */
+	}
 	settle(r < 0 ? main_state_failed : main_state_running);
 }
 

@@ -268,6 +268,8 @@ def test_own_command_that_is_not_there(busybox, nothing_left):
                         "lame", "--", "/no/such")
     assert done.status == 1 and "'banger vm logs lame'" in done.err, done
     assert done.out.strip() == vms.row("lame")["id"]
+    health = suite.banger_json("vm", "health", "lame")
+    assert (health["healthy"], health["main"], health["main_status"]) == (True, "failed", 127)
     assert "no command '/no/such'" in suite.banger("vm", "logs", "lame", check=True).out
     suite.banger("vm", "delete", "--force", "lame", check=True)
 
