@@ -85,6 +85,17 @@ int disk_look(const struct disk_place *place, const char *name, int *ret_fd, str
 	return 0;
 }
 
+int disk_cannot_make(bool work, int sys, struct err *err)
+{
+	if (sys == EFBIG)
+		return err_set(err, ERR_bad_request,
+			"the %s disk cannot be that large: the file system of state_dir has no "
+			"files of that size; ask for less (%s)",
+			work ? "work" : "root", work ? "--disk-size" : "--system-overlay-size");
+	return err_sys(err, sys == ENOSPC || sys == EDQUOT ? ERR_no_space : ERR_operation_failed,
+		sys, "cannot make the VM's %s disk", work ? "work" : "root");
+}
+
 /* It is as it was: who asked for more may take that back. */
 static int too_large(const struct disk_place *place, struct err *err)
 {

@@ -93,3 +93,7 @@ int disk_look(const struct disk_place *place, const char *name, int *ret_fd, str
 int disk_open(const struct disk_place *place, const char *name, int *ret_fd, struct err *err);
 bool disk_fits(const struct disk_place *place, const char *name);
 int disk_unlink(const struct disk_place *place, const char *name, struct err *err);
+
+/* Of a new file that did not get its size, for `sys`: bad_request where the file system has no
+ * files of that size, no_space, or operation_failed. Always -1. */
+int disk_cannot_make(bool work, int sys, struct err *err);

@@ -112,7 +112,7 @@ static int clone_fill(struct disk *d, uint64_t image_size, struct err *err)
 	bool linked = ioctl(d->fd, FICLONE, d->image) == 0;
 
 	if (ftruncate(d->fd, (off_t)d->size) < 0)
-		return copy_failed(errno, err);
+		return disk_cannot_make(false, errno, err);
 	if (linked) {
 		fd_closep(&d->image);
 		return 0;

@@ -25,9 +25,9 @@ static int dm_make(const struct disk_place *place, int image, struct disk *ret, 
 		place->dirfd, FILE_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0660);
 
 	if (fd < 0 || ftruncate(fd, (off_t)cow_size(place->size)) < 0) {
+		disk_cannot_make(false, errno, err);
 		fd_closep(&image);
-		return err_sys(err, errno == ENOSPC ? ERR_no_space : ERR_operation_failed, errno,
-			"cannot make the disk of VM %s", place->vm.s);
+		return -1;
 	}
 	*ret = (struct disk){ .fd = -1, .image = image, .size = place->size };
 	return 0;

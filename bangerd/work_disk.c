@@ -59,7 +59,7 @@ static int make(const struct disk_place *place, int *ret, struct err *err)
 	fd = openat(
 		place->dirfd, NEW_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0660);
 	if (fd < 0 || ftruncate(fd, (off_t)place->size) < 0)
-		return failed(&place->vm, "make", err);
+		return disk_cannot_make(true, errno, err);
 	*ret = TAKE_FD(fd);
 	return 0;
 }

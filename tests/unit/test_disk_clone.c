@@ -230,6 +230,32 @@ static void too_large(void **state)
 	disk_close(&d);
 }
 
+/* A new one that the file system has no files for: what to do is told. */
+static void too_large_to_make(void **state)
+{
+	struct place *p = *state;
+	struct rlimit was, small = { 96 * MIB, RLIM_INFINITY };
+	struct disk d = DISK_INIT;
+	struct err err = ERR_INIT;
+	int r;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	small.rlim_max = was.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	r = begin(p->dir, make_image(p), 128 * MIB, &d, &err);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_int_equal(r, -1);
+	assert_int_equal(err.code, ERR_bad_request);
+	assert_non_null(strstr(err.msg, "ask for less (--system-overlay-size)"));
+	assert_int_equal(disk_cannot_make(true, EFBIG, &err), -1);
+	assert_non_null(strstr(err.msg, "ask for less (--disk-size)"));
+	assert_int_equal(disk_cannot_make(true, ENOSPC, &err), -1);
+	assert_int_equal(err.code, ERR_no_space);
+	assert_int_equal(disk_cannot_make(true, EACCES, &err), -1);
+	assert_int_equal(err.code, ERR_operation_failed);
+}
+
 static void small_image(void **state)
 {
 	struct place *p = *state;
@@ -319,6 +345,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(grown_when_attached, setup, teardown),
 		cmocka_unit_test_setup_teardown(lost_when_not_as_it_was, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_large, setup, teardown),
+		cmocka_unit_test_setup_teardown(too_large_to_make, setup, teardown),
 		cmocka_unit_test_setup_teardown(small_image, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(cancelled, setup, teardown),
