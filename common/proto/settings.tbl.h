@@ -22,7 +22,7 @@ SETTING(daemon, workers, count, "16", "threads for requests that wait, 2 to 256"
 SETTING(net, pool, cidr, "172.30.0.0/16", "where each owner's /24 comes from")
 SETTING(net, dns, addresses, "auto", "resolvers of guests: auto (the host's) or up to two addresses")
 
-SETTING(jail, uid_base, count, "1900000000", "first user id of VMMs")
+SETTING(jail, uid_base, count, "1900000000", "first user id of VMMs; not to be changed while there are VMs that run")
 SETTING(jail, uid_count, count, "65536", "how many there are")
 
 SETTING(vmm, vmm, vmm_kind, "auto", "auto, firecracker or qemu, of VMs that do not ask for one")
