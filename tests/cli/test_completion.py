@@ -46,7 +46,7 @@ def test_completion_of_shells(bench):
     for shell in ("bash", "zsh", "fish"):
         script = bench.run("completion", shell)
         assert script.returncode == 0
-        subprocess.run([shell, "-n"], input=script.stdout, check=True, timeout=20)
+        subprocess.run([shell, "-n"], input=script.stdout, check=True, timeout=60)
 
 
 def environment(bench, folder):
@@ -74,7 +74,7 @@ def test_fish(bench, tmp_path, line, offered):
     env = {**environment(bench, tmp_path), "LINE": line}
     done = subprocess.run(
         ["fish", "--no-config", "-c", "banger completion fish | source; complete -C $LINE"],
-        env=env, cwd=tmp_path, capture_output=True, timeout=30, check=True, text=True)
+        env=env, cwd=tmp_path, capture_output=True, timeout=60, check=True, text=True)
     assert [each.rstrip("\t") for each in done.stdout.splitlines()] == offered and not done.stderr
 
 
@@ -85,7 +85,7 @@ def zsh(bench, tmp_path):
     with bench.terminal(columns=200, program=["zsh", "-f", "-i"], cwd=tmp_path) as t:
         t.type(b"PS1='<%?>'; autoload -U compinit && compinit -u -D; "
                b"source <(banger completion zsh); setopt no_beep; echo rea''dy\r")
-        t.expect(b"ready")
+        t.expect(b"ready", 60)
         yield t
 
 
@@ -97,19 +97,19 @@ def test_zsh(zsh, typed, becomes):
     """What stands there then is asked of the shell, which prints it."""
     zsh.type(b"banger " + typed)
     zsh.type(b"\x01print -r 'is: \x05'\r")
-    zsh.expect(b"\nis: banger " + becomes)
+    zsh.expect(b"\nis: banger " + becomes, 30)
 
 
 def test_zsh_describes(zsh):
     zsh.type(b"banger vm s\t\t")
     for text in (b"Stop VMs: sync and power off", b"Show everything about a VM"):
-        zsh.expect(text)
+        zsh.expect(text, 30)
 
 
 def test_bash(bench, tmp_path):
     env = environment(bench, tmp_path)
     script = ('source <(banger completion bash); COMP_WORDS=(banger vm stop w) COMP_CWORD=3; '
               '_banger; printf "%s\\n" "${COMPREPLY[@]}"')
-    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, timeout=20,
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, timeout=60,
                           check=True, text=True)
     assert done.stdout.split() == ["web"], WEB
