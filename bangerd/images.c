@@ -13,7 +13,7 @@
 #include "bangerd/images_impl.h"
 #include "bangerd/refs.h"
 #include "bangerd/saga.h"
-#include "bangerd/store_users.h"
+#include "bangerd/store_owned.h"
 #include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -112,22 +112,6 @@ int images_open(struct images *im, const vm_id *id, int *ret_fd, struct err *err
 
 /* ---- deleting ---- */
 
-/* Inside a transaction: the row goes, unless a VM uses it. */
-static int delete_row(struct images *im, uid_t uid, const struct image_row *row, struct err *err)
-{
-	char buf[256], names[256];
-	strv users;
-
-	if (store_image_users(
-		    im->store, STORE_WRITE, &row->id, uid, buf, sizeof(buf), &users, err) < 0)
-		return -1;
-	store_users_text(&users, names, sizeof(names));
-	if (users.count > 0)
-		return err_set(err, ERR_busy, "image '%s' is used by VMs: %s; delete them first",
-			row->name.s, names);
-	return store_image_delete(im->store, &row->id, err);
-}
-
 int images_delete(struct images *im, struct call *call, const char *ref, struct err *err)
 {
 	_cleanup_(image_row_finish) struct image_row row = { 0 };
@@ -141,7 +125,8 @@ int images_delete(struct images *im, struct call *call, const char *ref, struct 
 	if (store_begin(im->store, err) < 0)
 		return -1;
 	tx = im->store;
-	if (delete_row(im, call->uid, &row, err) < 0 || store_tx_commit(&tx, err) < 0)
+	if (store_owned_delete(im->store, STORE_IMAGE, &row.id, &row.name, call->uid, err) < 0 ||
+		store_tx_commit(&tx, err) < 0)
 		return -1;
 	/* The row decides. A file that stays in a crash here goes at the next start. */
 	if (FAILPOINT(image_unlisted, err) < 0 ||
@@ -152,37 +137,6 @@ int images_delete(struct images *im, struct call *call, const char *ref, struct 
 }
 
 /* ---- importing ---- */
-
-static int match_own(void *ctx, struct image_row *r, struct err *err)
-{
-	struct images_own *f = ctx;
-
-	if (r->owner == f->uid && str_eq(r->name.s, f->name)) {
-		f->id = r->id;
-		f->reference = r->reference;
-		f->found = true;
-	}
-	return 0;
-}
-
-int images_find_own(struct images *im, enum store_side side, uid_t uid, const char *name,
-	struct images_own *ret, struct err *err)
-{
-	*ret = (struct images_own){ .uid = uid, .name = name };
-	return store_image_list(im->store, side, uid, match_own, ret, err);
-}
-
-static int check_name(struct images *im, uid_t uid, const char *name, bool replace, struct err *err)
-{
-	struct images_own own;
-
-	if (images_find_own(im, STORE_READ, uid, name, &own, err) < 0)
-		return -1;
-	if (own.found && !replace)
-		return err_set(err, ERR_already_exists,
-			"you have an image '%s' already: choose another name, or replace it", name);
-	return 0;
-}
 
 /* A file's own size is the least that its content takes. */
 static int check_space(struct images *im, int source, struct err *err)
@@ -265,47 +219,24 @@ static int run_job(struct images *im, struct call *call, struct rpc_image_import
 	return make_row(&out, row, err);
 }
 
-/* Inside a transaction: the caller's image of that name makes place. When VMs use it, it stays,
- * under its id alone; else it goes, and *ret_gone says so. */
-static int make_place(struct images *im, const struct image_row *row, struct images_own *ret_gone,
-	struct err *err)
-{
-	struct images_own own;
-	char buf[64];
-	strv users;
-	ref_name id_name;
-
-	ret_gone->found = false;
-	if (images_find_own(im, STORE_WRITE, row->owner, row->name.s, &own, err) < 0)
-		return -1;
-	if (!own.found)
-		return 0;
-	if (store_image_users(
-		    im->store, STORE_WRITE, &own.id, row->owner, buf, sizeof(buf), &users, err) < 0)
-		return -1;
-	if (users.count == 0) {
-		*ret_gone = own;
-		return store_image_delete(im->store, &own.id, err);
-	}
-	if (!ref_name_parse(own.id.s, &id_name))
-		return err_set(err, ERR_operation_failed, "an id is no name");
-	return store_image_rename(im->store, &own.id, &id_name, err);
-}
-
 int images_commit_row(struct images *im, const struct image_row *row, bool replace, struct err *err)
 {
 	_cleanup_(store_tx_end) struct store *tx = NULL;
-	struct images_own gone = { 0 };
+	int making_place = 0;
+	vm_id gone;
 	struct err ignored = ERR_INIT;
 
 	if (store_begin(im->store, err) < 0)
 		return -1;
 	tx = im->store;
-	if (replace && make_place(im, row, &gone, err) < 0)
+	if (replace)
+		making_place = store_owned_make_place(
+			im->store, STORE_IMAGE, row->owner, &row->name, &gone, err);
+	if (making_place < 0)
 		return -1;
 	if (store_image_insert(im->store, row, err) < 0 || store_tx_commit(&tx, err) < 0)
 		return -1;
-	if (gone.found && blobs_remove(&im->blobs, &gone.id, IMAGES_SUFFIX, &ignored) < 0)
+	if (making_place > 0 && blobs_remove(&im->blobs, &gone, IMAGES_SUFFIX, &ignored) < 0)
 		log_warning("%s", ignored.msg);
 	return 0;
 }
@@ -326,7 +257,8 @@ static int do_check(void *ctx, struct err *err)
 
 	if (!ref_name_parse(i->in->name, &i->row.name))
 		return err_set(err, ERR_bad_request, "'%s' is no name for an image", i->in->name);
-	if (check_name(i->im, i->call->uid, i->in->name, i->in->replace, err) < 0)
+	if (!i->in->replace &&
+		store_owned_is_free(i->im->store, STORE_IMAGE, i->call->uid, i->in->name, err) < 0)
 		return -1;
 	return check_space(i->im, i->in->source, err);
 }

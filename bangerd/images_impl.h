@@ -13,18 +13,6 @@ struct images {
 	struct blobs blobs;
 };
 
-struct images_own {
-	uid_t uid;
-	const char *name;
-	vm_id id;
-	text reference;
-	bool found;
-};
-
-/* The image that `uid` has under exactly this name. */
-int images_find_own(struct images *im, enum store_side side, uid_t uid, const char *name,
-	struct images_own *ret, struct err *err);
-
 /* Make a row whose file is there; with `replace`, in the place of its owner's of that name. */
 int images_commit_row(
 	struct images *im, const struct image_row *row, bool replace, struct err *err);

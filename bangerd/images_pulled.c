@@ -5,6 +5,7 @@
 
 #include "bangerd/images_impl.h"
 #include "bangerd/saga.h"
+#include "bangerd/store_owned.h"
 #include "common/log.h"
 #include "common/settings.h"
 #include "common/str.h"
@@ -96,11 +97,13 @@ static bool is_older(const char *reference, const struct images_origin *origin)
 int images_check_pull(struct images *im, uid_t uid, const ref_name *name,
 	const struct images_origin *origin, bool replace, struct err *err)
 {
-	struct images_own own;
+	_cleanup_(image_row_finish) struct image_row own = { 0 };
+	vm_id id;
+	int found = store_owned_find(im->store, STORE_READ, STORE_IMAGE, uid, name->s, &id, err);
 
-	if (images_find_own(im, STORE_READ, uid, name->s, &own, err) < 0)
+	if (found < 0 || (found > 0 && store_image_get(im->store, STORE_READ, &id, &own, err) < 0))
 		return -1;
-	if (own.found && !replace && !is_older(own.reference.s, origin))
+	if (found > 0 && !replace && !is_older(own.reference.s, origin))
 		return err_set(err, ERR_already_exists,
 			"you have an image '%s' already, which is not of %s: choose another name, "
 			"or replace it",
@@ -187,8 +190,9 @@ int images_promote(struct images *im, const char *ref, const char *name, bool re
 	struct image_row *ret, struct err *err)
 {
 	_cleanup_(image_row_finish) struct image_row have = { 0 };
-	struct images_own own;
 	ref_name as;
+	vm_id id;
+	int found;
 
 	if (images_find(im, 0, ref, &have, err) < 0)
 		return -1;
@@ -202,9 +206,10 @@ int images_promote(struct images *im, const char *ref, const char *name, bool re
 			err, ERR_already_exists, "image '%s' is everybody's already", have.name.s);
 	if (!ref_name_parse(name ? name : have.name.s, &as))
 		return err_set(err, ERR_bad_request, "'%s' is no name for an image", name);
-	if (images_find_own(im, STORE_READ, 0, as.s, &own, err) < 0)
+	found = store_owned_find(im->store, STORE_READ, STORE_IMAGE, 0, as.s, &id, err);
+	if (found < 0)
 		return -1;
-	if (own.found && !replace)
+	if (found > 0 && !replace)
 		return err_set(err, ERR_already_exists,
 			"root has an image '%s' already: choose another name, or replace it", as.s);
 	return images_alias(im, 0, &have, &as, NULL, ret, err);

@@ -11,6 +11,7 @@
 #include "bangerd/call.h"
 #include "bangerd/imaged_job.h"
 #include "bangerd/images_impl.h"
+#include "bangerd/store_owned.h"
 #include "common/log.h"
 #include "common/str.h"
 
@@ -89,19 +90,15 @@ static int run_job(
 static int check(struct images *im, struct call *call, const struct rpc_image_register_in *in,
 	struct image_row *row, struct err *err)
 {
-	struct images_own own;
 	struct stat st;
 
 	if (!ref_name_parse(in->name, &row->name))
 		return err_set(err, ERR_bad_request, "'%s' is no name for an image", in->name);
 	if (in->path[0] != '/' || !text_parse(in->path, &row->path))
 		return err_set(err, ERR_bad_request, "`path` must be an absolute path");
-	if (images_find_own(im, STORE_READ, call->uid, in->name, &own, err) < 0)
+	if (!in->replace &&
+		store_owned_is_free(im->store, STORE_IMAGE, call->uid, in->name, err) < 0)
 		return -1;
-	if (own.found && !in->replace)
-		return err_set(err, ERR_already_exists,
-			"you have an image '%s' already: choose another name, or replace it",
-			in->name);
 	if (look(in->file, &st, &row->stamp, err) < 0)
 		return -1;
 	if (st.st_uid != call->uid)

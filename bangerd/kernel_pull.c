@@ -10,6 +10,7 @@
 #include "bangerd/kernels.h"
 #include "bangerd/pulls.h"
 #include "bangerd/registries.h"
+#include "bangerd/store_owned.h"
 #include "common/fd.h"
 #include "common/ipc.h"
 #include "common/log.h"
@@ -70,36 +71,22 @@ int kernel_pull_find(const struct call *call, const digest *d, const char *name,
 	return 1;
 }
 
-struct own {
-	uid_t uid;
-	const char *name;
-	bool found, pulled;
-};
-
-static int match_own(void *ctx, const struct kernel_row *r, struct err *err)
-{
-	struct own *o = ctx;
-
-	if (r->owner == o->uid && str_eq(r->name.s, o->name)) {
-		o->found = true;
-		o->pulled = r->digest.s[0] != '\0';
-	}
-	return 0;
-}
-
 /* Whether the caller has a kernel of that name: an older one of a catalog makes place by itself. */
 static int check_name(const struct pull *p, bool *ret_replace, struct err *err)
 {
-	struct own o = { .uid = p->call->uid, .name = p->name };
+	struct store *s = p->call->services->store;
+	struct kernel_row own;
+	vm_id id;
+	int found = store_owned_find(s, STORE_READ, STORE_KERNEL, p->call->uid, p->name, &id, err);
 
-	if (store_kernel_list(p->call->services->store, STORE_READ, o.uid, match_own, &o, err) < 0)
+	if (found < 0 || (found > 0 && store_kernel_get(s, STORE_READ, &id, &own, err) < 0))
 		return -1;
-	if (o.found && !o.pulled && !p->in->replace)
+	if (found > 0 && !own.digest.s[0] && !p->in->replace)
 		return err_set(err, ERR_already_exists,
 			"you have a kernel '%s' already, which is of no catalog: choose another "
 			"name, or replace it",
 			p->name);
-	*ret_replace = o.found;
+	*ret_replace = found > 0;
 	return 0;
 }
 

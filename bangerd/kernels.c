@@ -14,7 +14,7 @@
 #include "bangerd/imaged_job.h"
 #include "bangerd/refs.h"
 #include "bangerd/saga.h"
-#include "bangerd/store_users.h"
+#include "bangerd/store_owned.h"
 #include "common/failpoint.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -257,21 +257,6 @@ static void remove_files(struct kernels *k, const vm_id *id)
 		log_warning("%s", err.msg);
 }
 
-static int delete_row(struct kernels *k, uid_t uid, const struct kernel_row *row, struct err *err)
-{
-	char buf[256], names[256];
-	strv users;
-
-	if (store_kernel_users(
-		    k->store, STORE_WRITE, &row->id, uid, buf, sizeof(buf), &users, err) < 0)
-		return -1;
-	store_users_text(&users, names, sizeof(names));
-	if (users.count > 0)
-		return err_set(err, ERR_busy, "kernel '%s' is used by VMs: %s; delete them first",
-			row->name.s, names);
-	return store_kernel_delete(k->store, &row->id, err);
-}
-
 int kernels_delete(struct kernels *k, struct call *call, const char *ref, struct err *err)
 {
 	_cleanup_(store_tx_end) struct store *tx = NULL;
@@ -285,7 +270,8 @@ int kernels_delete(struct kernels *k, struct call *call, const char *ref, struct
 	if (store_begin(k->store, err) < 0)
 		return -1;
 	tx = k->store;
-	if (delete_row(k, call->uid, &row, err) < 0 || store_tx_commit(&tx, err) < 0)
+	if (store_owned_delete(k->store, STORE_KERNEL, &row.id, &row.name, call->uid, err) < 0 ||
+		store_tx_commit(&tx, err) < 0)
 		return -1;
 	if (FAILPOINT(kernel_unlisted, err) < 0)
 		return -1;
@@ -296,31 +282,6 @@ int kernels_delete(struct kernels *k, struct call *call, const char *ref, struct
 
 /* ---- importing ---- */
 
-struct find_own {
-	uid_t uid;
-	const char *name;
-	vm_id id;
-	bool found;
-};
-
-static int match_own(void *ctx, const struct kernel_row *r, struct err *err)
-{
-	struct find_own *f = ctx;
-
-	if (r->owner == f->uid && str_eq(r->name.s, f->name)) {
-		f->id = r->id;
-		f->found = true;
-	}
-	return 0;
-}
-
-static int find_own(struct kernels *k, enum store_side side, uid_t uid, const char *name,
-	struct find_own *ret, struct err *err)
-{
-	*ret = (struct find_own){ .uid = uid, .name = name };
-	return store_kernel_list(k->store, side, uid, match_own, ret, err);
-}
-
 int kernels_check_space(struct kernels *k, uint64_t need, struct err *err)
 {
 	return blobs_check_space(&k->blobs, need, k->settings->image_min_free, err);
@@ -329,19 +290,15 @@ int kernels_check_space(struct kernels *k, uint64_t need, struct err *err)
 static int check(
 	struct kernels *k, uid_t uid, const struct rpc_kernel_import_in *in, struct err *err)
 {
-	struct find_own own = { 0 };
 	struct stat st;
 
 	if (!k->have_guest) {
 		*err = k->no_guest;
 		return -1;
 	}
-	if (in->name && find_own(k, STORE_READ, uid, in->name, &own, err) < 0)
+	if (in->name && !in->replace &&
+		store_owned_is_free(k->store, STORE_KERNEL, uid, in->name, err) < 0)
 		return -1;
-	if (own.found && !in->replace)
-		return err_set(err, ERR_already_exists,
-			"you have a kernel '%s' already: choose another name, or replace it",
-			in->name);
 	/* A file's own size is the least that what is in it takes. */
 	if (fstat(in->kernel, &st) < 0)
 		return err_sys(err, ERR_bad_request, errno, "cannot look at the input");
@@ -394,46 +351,25 @@ static int run_job(struct kernels *k, struct call *call, struct rpc_kernel_impor
 	return 0;
 }
 
-/* As of images: the old one stays, under its id, when VMs use it. */
-static int make_place(
-	struct kernels *k, const struct kernel_row *row, struct find_own *ret_gone, struct err *err)
-{
-	struct find_own own;
-	char buf[64];
-	strv users;
-	ref_name id_name;
-
-	if (find_own(k, STORE_WRITE, row->owner, row->name.s, &own, err) < 0)
-		return -1;
-	if (!own.found)
-		return 0;
-	if (store_kernel_users(
-		    k->store, STORE_WRITE, &own.id, row->owner, buf, sizeof(buf), &users, err) < 0)
-		return -1;
-	if (users.count == 0) {
-		*ret_gone = own;
-		return store_kernel_delete(k->store, &own.id, err);
-	}
-	if (!ref_name_parse(own.id.s, &id_name))
-		return err_set(err, ERR_operation_failed, "an id is no name");
-	return store_kernel_rename(k->store, &own.id, &id_name, err);
-}
-
 static int commit_row(
 	struct kernels *k, const struct kernel_row *row, bool replace, struct err *err)
 {
 	_cleanup_(store_tx_end) struct store *tx = NULL;
-	struct find_own gone = { 0 };
+	int making_place = 0;
+	vm_id gone;
 
 	if (store_begin(k->store, err) < 0)
 		return -1;
 	tx = k->store;
-	if (replace && make_place(k, row, &gone, err) < 0)
+	if (replace)
+		making_place = store_owned_make_place(
+			k->store, STORE_KERNEL, row->owner, &row->name, &gone, err);
+	if (making_place < 0)
 		return -1;
 	if (store_kernel_insert(k->store, row, err) < 0 || store_tx_commit(&tx, err) < 0)
 		return -1;
-	if (gone.found)
-		remove_files(k, &gone.id);
+	if (making_place > 0)
+		remove_files(k, &gone);
 	return 0;
 }
 

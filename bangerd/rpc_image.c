@@ -7,6 +7,7 @@
 #include "bangerd/images.h"
 #include "bangerd/registries.h"
 #include "bangerd/reply.h"
+#include "bangerd/store_owned.h"
 #include "common/ipc.h"
 #include "common/proto_fetch.h"
 #include "common/settings.h"
@@ -109,8 +110,8 @@ int rpc_image_show(struct call *call, struct rpc_image_show_in *in, struct json_
 	struct reply image;
 
 	if (images_find(call->services->images, call->uid, in->image, &row, err) < 0 ||
-		store_image_users(call->services->store, STORE_READ, &row.id, call->uid, buf,
-			sizeof(buf), &users, err) < 0)
+		store_owned_users(call->services->store, STORE_READ, STORE_IMAGE, &row.id,
+			call->uid, buf, sizeof(buf), &users, err) < 0)
 		return -1;
 	describe(&image, &row);
 	reply_string(&image, "reference", row.reference.s);

@@ -4,6 +4,7 @@
 #include "bangerd/kernel_pull.h"
 #include "bangerd/kernels.h"
 #include "bangerd/reply.h"
+#include "bangerd/store_owned.h"
 #include "common/str.h"
 
 /* The members of kernel.list. */
@@ -88,8 +89,8 @@ int rpc_kernel_show(struct call *call, struct rpc_kernel_show_in *in,
 	struct reply kernel;
 
 	if (kernels_find(call->services->kernels, call->uid, in->kernel, &row, err) < 0 ||
-		store_kernel_users(call->services->store, STORE_READ, &row.id, call->uid, buf,
-			sizeof(buf), &users, err) < 0)
+		store_owned_users(call->services->store, STORE_READ, STORE_KERNEL, &row.id,
+			call->uid, buf, sizeof(buf), &users, err) < 0)
 		return -1;
 	describe(&kernel, &row);
 	reply_int(&kernel, "modules", row.n_modules);

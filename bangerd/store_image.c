@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bangerd/store_users.h"
 #include "common/str.h"
 
 #define COLUMNS                                                                            \
@@ -84,34 +83,6 @@ int store_image_insert(struct store *s, const struct image_row *r, struct err *e
 	return -1;
 }
 
-int store_image_delete(struct store *s, const vm_id *id, struct err *err)
-{
-	_cleanup_(query_end) struct query q = { 0 };
-
-	if (query_begin(&q, s, STORE_WRITE, "DELETE FROM image WHERE id = ?", err) < 0)
-		return -1;
-	query_text(&q, 1, id->s);
-	if (query_run(&q, err) == 0) {
-		if (query_changes(&q) == 1)
-			return 0;
-		return err_set(err, ERR_not_found, "no image '%s'", id->s);
-	}
-	if (err->code == ERR_busy)
-		err_set(err, ERR_busy, "image %s is used by a VM", id->s);
-	return -1;
-}
-
-int store_image_rename(struct store *s, const vm_id *id, const ref_name *name, struct err *err)
-{
-	_cleanup_(query_end) struct query q = { 0 };
-
-	if (query_begin(&q, s, STORE_WRITE, "UPDATE image SET name = ? WHERE id = ?", err) < 0)
-		return -1;
-	query_text(&q, 1, name->s);
-	query_text(&q, 2, id->s);
-	return query_run(&q, err);
-}
-
 int store_image_list(struct store *s, enum store_side side, uid_t uid, store_image_each each,
 	void *ctx, struct err *err)
 {
@@ -149,17 +120,4 @@ int store_image_get(struct store *s, enum store_side side, const vm_id *id, stru
 	if (r == 0)
 		return err_set(err, ERR_not_found, "no image '%s'", id->s);
 	return r < 0 ? -1 : read_row(&q, ret, err);
-}
-
-int store_image_users(struct store *s, enum store_side side, const vm_id *id, uid_t uid, char *buf,
-	size_t cap, strv *ret, struct err *err)
-{
-	_cleanup_(query_end) struct query q = { 0 };
-
-	if (query_begin(&q, s, side,
-		    "SELECT name, owner FROM vm WHERE image_id = ? ORDER BY created_at, rowid",
-		    err) < 0)
-		return -1;
-	query_text(&q, 1, id->s);
-	return store_users_read(&q, uid, buf, cap, ret, err);
 }

@@ -24,10 +24,6 @@ void image_row_finish(struct image_row *r); /* for _cleanup_; harmless on a zero
 
 /* Inside a transaction. Fails with already_exists when the owner has one of that name. */
 int store_image_insert(struct store *s, const struct image_row *r, struct err *err);
-/* Inside a transaction. Fails with busy when a VM uses it. */
-int store_image_delete(struct store *s, const vm_id *id, struct err *err);
-/* Inside a transaction. */
-int store_image_rename(struct store *s, const vm_id *id, const ref_name *name, struct err *err);
 
 /* Call `each` with every image that `uid` sees (its own and root's; all, for root), oldest first,
  * until it returns non-zero, which is returned (-1: it filled err). The row is gone afterwards. */
@@ -36,7 +32,3 @@ int store_image_list(struct store *s, enum store_side side, uid_t uid, store_ima
 	void *ctx, struct err *err);
 int store_image_get(struct store *s, enum store_side side, const vm_id *id, struct image_row *ret,
 	struct err *err);
-
-/* The VMs that use it, as store_users_read() has them. */
-int store_image_users(struct store *s, enum store_side side, const vm_id *id, uid_t uid, char *buf,
-	size_t cap, strv *ret, struct err *err);

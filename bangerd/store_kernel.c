@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "bangerd/store_kernel.h"
 
-#include "bangerd/store_users.h"
 #include "common/str.h"
 
 #define COLUMNS "id, name, owner, version, arch, size, modules, guest, created_at, digest"
@@ -47,34 +46,6 @@ int store_kernel_insert(struct store *s, const struct kernel_row *r, struct err 
 	if (err->code == ERR_already_exists)
 		err_set(err, ERR_already_exists, "you have a kernel '%s' already", r->name.s);
 	return -1;
-}
-
-int store_kernel_delete(struct store *s, const vm_id *id, struct err *err)
-{
-	_cleanup_(query_end) struct query q = { 0 };
-
-	if (query_begin(&q, s, STORE_WRITE, "DELETE FROM kernel WHERE id = ?", err) < 0)
-		return -1;
-	query_text(&q, 1, id->s);
-	if (query_run(&q, err) == 0) {
-		if (query_changes(&q) == 1)
-			return 0;
-		return err_set(err, ERR_not_found, "no kernel '%s'", id->s);
-	}
-	if (err->code == ERR_busy)
-		err_set(err, ERR_busy, "kernel %s is used by a VM", id->s);
-	return -1;
-}
-
-int store_kernel_rename(struct store *s, const vm_id *id, const ref_name *name, struct err *err)
-{
-	_cleanup_(query_end) struct query q = { 0 };
-
-	if (query_begin(&q, s, STORE_WRITE, "UPDATE kernel SET name = ? WHERE id = ?", err) < 0)
-		return -1;
-	query_text(&q, 1, name->s);
-	query_text(&q, 2, id->s);
-	return query_run(&q, err);
 }
 
 int store_kernel_refreshed(
@@ -128,17 +99,4 @@ int store_kernel_get(struct store *s, enum store_side side, const vm_id *id, str
 	if (r == 0)
 		return err_set(err, ERR_not_found, "no kernel '%s'", id->s);
 	return r < 0 ? -1 : read_row(&q, ret, err);
-}
-
-int store_kernel_users(struct store *s, enum store_side side, const vm_id *id, uid_t uid, char *buf,
-	size_t cap, strv *ret, struct err *err)
-{
-	_cleanup_(query_end) struct query q = { 0 };
-
-	if (query_begin(&q, s, side,
-		    "SELECT name, owner FROM vm WHERE kernel_id = ? ORDER BY created_at, rowid",
-		    err) < 0)
-		return -1;
-	query_text(&q, 1, id->s);
-	return store_users_read(&q, uid, buf, cap, ret, err);
 }

@@ -19,8 +19,6 @@ struct kernel_row {
 
 /* As for images (store_image.h). */
 int store_kernel_insert(struct store *s, const struct kernel_row *r, struct err *err);
-int store_kernel_delete(struct store *s, const vm_id *id, struct err *err);
-int store_kernel_rename(struct store *s, const vm_id *id, const ref_name *name, struct err *err);
 /* Its initramfs was made anew. */
 int store_kernel_refreshed(
 	struct store *s, const vm_id *id, const digest *guest, uint64_t size, struct err *err);
@@ -30,5 +28,3 @@ int store_kernel_list(struct store *s, enum store_side side, uid_t uid, store_ke
 	void *ctx, struct err *err);
 int store_kernel_get(struct store *s, enum store_side side, const vm_id *id, struct kernel_row *ret,
 	struct err *err);
-int store_kernel_users(struct store *s, enum store_side side, const vm_id *id, uid_t uid, char *buf,
-	size_t cap, strv *ret, struct err *err);

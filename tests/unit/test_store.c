@@ -14,8 +14,8 @@
 
 #include "bangerd/store_image.h"
 #include "bangerd/store_kernel.h"
+#include "bangerd/store_owned.h"
 #include "bangerd/store_schema.h"
-#include "bangerd/store_users.h"
 #include "common/str.h"
 
 static char dir[] = "/tmp/banger-store-XXXXXX";
@@ -258,7 +258,8 @@ static void test_used_is_kept(void **state)
 	struct image_row r;
 	struct kernel_row k = { .owner = 0, .created_at = 1 };
 	struct err err = ERR_INIT;
-	char buf[256], words[256];
+	char buf[256];
+	vm_id gone;
 	strv users;
 
 	make_image(&r, "000000000001", "debian", 0);
@@ -270,23 +271,49 @@ static void test_used_is_kept(void **state)
 	sql(VM("00000000000b", "mine", 1) VM("00000000000c", "yours", 2));
 
 	assert_int_equal(store_begin(s, &err), 0);
-	assert_int_equal(store_image_delete(s, &r.id, &err), -1);
+	assert_int_equal(store_owned_delete(s, STORE_IMAGE, &r.id, &r.name, 1, &err), -1);
 	assert_int_equal(err.code, ERR_busy);
-	assert_int_equal(store_kernel_delete(s, &k.id, &err), -1);
+	assert_string_equal(
+		err.msg, "image 'debian' is used by VMs: mine, another user's; delete them first");
+	assert_int_equal(store_owned_delete(s, STORE_KERNEL, &k.id, &k.name, 0, &err), -1);
 	assert_int_equal(err.code, ERR_busy);
+	assert_string_equal(err.msg, "kernel '6.1' is used by VMs: mine, yours; delete them first");
+	/* What is used makes place by its name alone. */
+	assert_int_equal(store_owned_make_place(s, STORE_KERNEL, 0, &k.name, &gone, &err), 0);
+	assert_int_equal(store_owned_find(s, STORE_WRITE, STORE_KERNEL, 0, "6.1", &gone, &err), 0);
+	assert_int_equal(store_owned_find(s, STORE_WRITE, STORE_KERNEL, 0, k.id.s, &gone, &err), 1);
+	assert_string_equal(gone.s, k.id.s);
 	store_rollback(s);
-	assert_int_equal(
-		store_image_users(s, STORE_READ, &r.id, 1, buf, sizeof(buf), &users, &err), 0);
-	store_users_text(&users, words, sizeof(words));
-	assert_string_equal(words, "mine, another user's");
-	assert_int_equal(
-		store_kernel_users(s, STORE_READ, &k.id, 0, buf, sizeof(buf), &users, &err), 0);
-	store_users_text(&users, words, sizeof(words));
-	assert_string_equal(words, "mine, yours");
 	/* Names that do not fit are told. */
-	assert_int_equal(store_image_users(s, STORE_READ, &r.id, 0, buf, 26, &users, &err), 0);
-	store_users_text(&users, words, sizeof(words));
-	assert_string_equal(words, "mine, …");
+	assert_int_equal(
+		store_owned_users(s, STORE_READ, STORE_IMAGE, &r.id, 0, buf, 26, &users, &err), 0);
+	assert_int_equal(users.count, 2);
+	assert_string_equal(strv_next(&users, strv_next(&users, NULL)), "…");
+	store_close(s);
+}
+
+/* What nobody uses goes for another of its name; who has another one's name is in nobody's way. */
+static void test_making_place(void **state)
+{
+	struct store *s = open_it();
+	struct err err = ERR_INIT;
+	struct image_row r;
+	vm_id gone;
+
+	make_image(&r, "000000000001", "debian", 1000);
+	assert_int_equal(insert(s, &r, &err), 0);
+	assert_int_equal(store_owned_is_free(s, STORE_IMAGE, 1001, "debian", &err), 0);
+	assert_int_equal(store_owned_is_free(s, STORE_KERNEL, 1000, "debian", &err), 0);
+	assert_int_equal(store_owned_is_free(s, STORE_IMAGE, 1000, "debian", &err), -1);
+	assert_int_equal(err.code, ERR_already_exists);
+	assert_int_equal(store_begin(s, &err), 0);
+	assert_int_equal(store_owned_make_place(s, STORE_IMAGE, 1001, &r.name, &gone, &err), 0);
+	assert_int_equal(store_owned_make_place(s, STORE_IMAGE, 1000, &r.name, &gone, &err), 1);
+	assert_string_equal(gone.s, "000000000001");
+	assert_int_equal(store_owned_delete(s, STORE_IMAGE, &r.id, &r.name, 1000, &err), -1);
+	assert_int_equal(err.code, ERR_not_found);
+	assert_int_equal(store_commit(s, &err), 0);
+	assert_int_equal(store_owned_is_free(s, STORE_IMAGE, 1000, "debian", &err), 0);
 	store_close(s);
 }
 
@@ -321,6 +348,7 @@ int main(void)
 		T(test_transactions),
 		T(test_names_are_an_owners),
 		T(test_used_is_kept),
+		T(test_making_place),
 		T(test_damage_is_an_error),
 	};
 

@@ -13,6 +13,7 @@
 
 #include "bangerd/store_image.h"
 #include "bangerd/store_kernel.h"
+#include "bangerd/store_owned.h"
 #include "bangerd/store_schema.h"
 #include "bangerd/store_vm.h"
 #include "common/str.h"
@@ -280,15 +281,16 @@ static void twice(void **state)
 static void image_in_use(void **state)
 {
 	struct vm_row a = row_of("one", 1000, 0, 2);
+	const ref_name name = { "debian" };
 	struct err err = ERR_INIT;
 
 	assert_int_equal(insert(&a, &err), 0);
 	begin();
-	assert_int_equal(store_image_delete(store, &image_id, &err), -1);
+	assert_int_equal(store_owned_delete(store, STORE_IMAGE, &image_id, &name, 1000, &err), -1);
 	assert_int_equal(err.code, ERR_busy);
 	assert_int_equal(store_vm_delete(store, &a.id, &err), 0);
 	assert_int_equal(store_vm_delete(store, &a.id, &err), 0);
-	assert_int_equal(store_image_delete(store, &image_id, &err), 0);
+	assert_int_equal(store_owned_delete(store, STORE_IMAGE, &image_id, &name, 1000, &err), 0);
 	commit();
 }
 
