@@ -16,6 +16,7 @@ DIR = Path(os.environ.get("BANGER_SUITE", "/nonexistent"))
 ROLES = ("bangerd", "banger-netd", "banger-imaged")
 # What times are multiplied with where all takes longer: in the lab, emulated.
 PATIENCE = float(os.environ.get("BANGER_PATIENCE", "1"))
+REST = min(PATIENCE, 8.0)  # and times between two looks: looking takes what is waited for its time
 
 
 class Result:
@@ -126,7 +127,7 @@ def wait_for(what, seconds=20.0, interval=0.05):
         value = what()
         if value or time.monotonic() > end:
             return value
-        time.sleep(interval)
+        time.sleep(interval * REST)
 
 
 def running():
@@ -207,4 +208,4 @@ def wait_state(before, seconds=10.0):
         found = difference(before, host_state())
         if not found or time.monotonic() > end:
             return found
-        time.sleep(0.1)
+        time.sleep(0.1 * REST)
