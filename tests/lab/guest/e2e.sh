@@ -33,7 +33,7 @@ mapfile -t tests < <(sed -n "$half~2s,^,$LAB/tests/e2e/,p" "$LAB/tests/e2e/firec
 begin=$EPOCHREALTIME
 export BANGER_SUITE=$suite BANGER_CACHE=$cache BANGER_SOCKET=/run/banger/bangerd.sock
 BANGER_VMM=firecracker BANGER_VMM_REAL=yes BANGER_PATIENCE=$((4 * LAB_PATIENCE)) \
-	PYTHONDONTWRITEBYTECODE=1 python3 -m pytest -v --tb=short -p no:cacheprovider \
+	PYTHONDONTWRITEBYTECODE=1 python3 -m pytest -v --tb=short --maxfail=3 -p no:cacheprovider \
 	--rootdir "$LAB/tests" "${tests[@]}" | tee "$suite/said"
 said=$(tail -n 1 "$suite/said")
 [[ $said != *skipped* ]] || fail "some were left out: $said"
