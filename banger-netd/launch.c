@@ -14,6 +14,7 @@
 #include "banger-netd/launch_firecracker.h"
 #include "banger-netd/launch_qemu.h"
 #include "banger-netd/limits.h"
+#include "banger-netd/procfs.h"
 #include "banger-netd/procs.h"
 #include "banger-netd/uid_empty.h"
 #include "banger-netd/uid_kill.h"
@@ -429,7 +430,8 @@ static int start(struct launch *l, struct err *err)
 	uid_t spare = l->config->uid_base + l->config->uid_count - 1;
 
 	/* Before the capabilities go: nobody may write to the root of cgroups without. */
-	if (limits_open(&l->limits, err) < 0 || confine_apply(&c, err) < 0)
+	if (limits_open(&l->limits, err) < 0 || procfs_begin(spare, err) < 0 ||
+		confine_apply(&c, err) < 0)
 		return -1;
 	if (kvm_probe_start(&l->kvm, err) < 0)
 		return -1;

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "banger-netd/procfs.h"
 #include "common/fd.h"
 #include "common/str.h"
 
@@ -85,14 +86,14 @@ int proc_start_time(pid_t pid, uint64_t *ret, struct err *err)
 	_cleanup_fd_ int fd = -1;
 	char path[32];
 
-	str_format(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	str_format(path, sizeof(path), "%d/stat", pid);
+	fd = procfs_open(path, O_RDONLY);
 	if (fd < 0)
 		return err_sys(err, ERR_not_found, errno, "process %d is gone", pid);
 	if (fd_read_text(fd, 4096, &s, NULL, err) < 0)
 		return -1;
 	if (!parse_stat(s, ret))
-		return err_set(err, ERR_operation_failed, "%s is not as expected", path);
+		return err_set(err, ERR_operation_failed, "/proc/%s is not as expected", path);
 	return 0;
 }
 

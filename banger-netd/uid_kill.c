@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "banger-netd/jail.h"
+#include "banger-netd/procfs.h"
 #include "common/fd.h"
 #include "common/str.h"
 
@@ -29,8 +30,8 @@ static bool lives(const char *pid, uid_t *ret_uid)
 	_cleanup_fd_ int fd = -1;
 	ssize_t n;
 
-	str_format(path, sizeof(path), "/proc/%s/status", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	str_format(path, sizeof(path), "%s/status", pid);
+	fd = procfs_open(path, O_RDONLY);
 	n = fd < 0 ? -1 : fd_read_full(fd, buf, sizeof(buf) - 1);
 	if (n <= 0) /* it is gone */
 		return false;
@@ -45,12 +46,16 @@ static bool lives(const char *pid, uid_t *ret_uid)
 
 int uid_next(uid_t first, uid_t end, bool *ret_found, uid_t *ret, struct err *err)
 {
-	DIR *d = opendir("/proc");
+	int fd = procfs_open(".", O_RDONLY | O_DIRECTORY);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	uid_t best = end, uid;
 	struct dirent *e;
 
-	if (!d)
-		return err_sys(err, ERR_operation_failed, errno, "cannot read /proc");
+	if (!d) {
+		err_sys(err, ERR_operation_failed, errno, "cannot read /proc");
+		fd_closep(&fd);
+		return -1;
+	}
 	while (best > first && (e = readdir(d)))
 		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && lives(e->d_name, &uid) &&
 			uid >= first && uid < best)

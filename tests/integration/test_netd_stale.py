@@ -174,3 +174,28 @@ def test_no_room_for_the_ledger():
             each.close()
         small.close()
         host.close()
+
+
+HIDDEN = "mount -t proc -o hidepid=2,gid=4242 proc /proc && exec \"$0\" \"$@\""
+
+
+def test_a_proc_that_hides_processes_hides_no_vm():
+    """hidepid of proc(5), and a group that is not root's: a VMM that is not seen is not dead."""
+    host = Host(wrap=("unshare", "-m", "sh", "-c", HIDDEN))  # noqa: F811
+    try:
+        first = host.netd()
+        network(first)
+        pid = int(host.launch(first, VM)["pid"])
+        assert first.wait() == 0
+        second = host.netd()
+        assert second("next", "0" * 12)["alive"] == "1"
+        assert second("adopt", VM)["pid"] == str(pid)
+        assert second.wait() == 0
+        # Nor when nobody knows it: it is found by its uid.
+        (host.run_dir / "ledger" / VM).unlink()
+        third = host.netd()
+        assert third("next", "0" * 12)["found"] == "0"
+        assert pid not in lib.jailed()
+        assert third.wait() == 0
+    finally:
+        host.close()
