@@ -95,9 +95,23 @@ int images_find(
 	return 0;
 }
 
+/* Nobody writes to an image's file once it is made: when that was says whether it is this one. In
+ * seconds, which is what any backup brings back. */
+static int stamp_of(int fd, text *ret, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, ERR_operation_failed, errno, "cannot look at an image's file");
+	str_format(ret->s, sizeof(ret->s), "written %lld", (long long)st.st_mtim.tv_sec);
+	return 0;
+}
+
 int images_open(struct images *im, const vm_id *id, int *ret_fd, struct err *err)
 {
 	_cleanup_(image_row_finish) struct image_row row = { 0 };
+	_cleanup_fd_ int fd = -1;
+	text stamp = { "" };
 
 	if (store_image_get(im->store, STORE_READ, id, &row, err) < 0)
 		return -1;
@@ -107,7 +121,20 @@ int images_open(struct images *im, const vm_id *id, int *ret_fd, struct err *err
 			"vm "
 			"run, vm create), and nothing else",
 			row.name.s, row.path.s);
-	return blobs_open_whole(&im->blobs, id, IMAGES_SUFFIX, row.size, ret_fd, err);
+	if (blobs_open_whole(&im->blobs, id, IMAGES_SUFFIX, row.size, &fd, err) < 0 ||
+		stamp_of(fd, &stamp, err) < 0)
+		return -1;
+	/* Of one from before nobody noted it. */
+	if (row.stamp.s[0] && !str_eq(row.stamp.s, stamp.s))
+		return err_set(err, ERR_bad_input,
+			"the file of image '%s', %s.%s in the state directory, was written to "
+			"since it "
+			"was made, or is another (once no VM uses it, it can be deleted, and "
+			"imported "
+			"again)",
+			row.name.s, id->s, IMAGES_SUFFIX);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
 }
 
 /* ---- deleting ---- */
@@ -299,7 +326,8 @@ static int do_publish(void *ctx, struct err *err)
 	struct import *i = ctx;
 
 	call_progress(i->call, "store", 0, 0, 0, 0);
-	if (blob_publish(&i->target, &i->row.id, IMAGES_SUFFIX, err) < 0)
+	if (blob_publish(&i->target, &i->row.id, IMAGES_SUFFIX, err) < 0 ||
+		stamp_of(i->target.fd, &i->row.stamp, err) < 0)
 		return -1;
 	return blobs_sync(&i->im->blobs, err);
 }

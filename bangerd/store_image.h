@@ -15,7 +15,7 @@ struct image_row {
 	text reference, user, directory, stop_signal;
 	digest config; /* of its configuration; "": it has none */
 	text path;     /* of a registered one, whose file is its owner's; else "" */
-	text stamp;    /* what that file was then */
+	text stamp;    /* what that file was then; of an imported one, when its file was made */
 	/* The row's own. `layers` are two strings for each, oldest first: digest and size. */
 	strv entrypoint, command, env, exposed_ports, layers;
 };

@@ -95,6 +95,25 @@ def emptied(path):
         yield
 
 
+@contextlib.contextmanager
+def rewritten(path):
+    """A block of it is another, and then it is as it was, as a backup would bring it."""
+    before = path.stat()
+    with open(path, "r+b") as file:
+        file.seek(before.st_size // 2)
+        block = file.read(512)
+        file.seek(before.st_size // 2)
+        file.write(bytes(byte ^ 1 for byte in block))
+    os.utime(path, (before.st_mtime + 60, before.st_mtime + 60))
+    try:
+        yield
+    finally:
+        with open(path, "r+b") as file:
+            file.seek(before.st_size // 2)
+            file.write(block)
+        os.utime(path, (int(before.st_mtime), int(before.st_mtime)))
+
+
 NEW_DISK = f"banger vm set --image IMAGE {NAME}"
 NEW_WORK = f"banger vm set --disk-size SIZE {NAME}"
 NEW_KERNEL = f"banger vm set --kernel KERNEL {NAME}"
@@ -134,6 +153,7 @@ BASE_LOST = {
     "the image is gone": (lambda: away(image_file()), None, ".ext4, which was taken from", NEW_DISK),
     "the image is cut short": (lambda: short(image_file(), 1 << 20), None, "is not as large as",
                                NEW_DISK),
+    "the image is another": (lambda: rewritten(image_file()), None, "was written to since", NEW_DISK),
     "the image is a hole": (lambda: emptied(image_file()), None, "has nothing in it", NEW_DISK),
 }
 

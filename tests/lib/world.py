@@ -15,7 +15,8 @@ import suite
 
 ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
 # Momentary columns, and those that a clock gives.
-LEFT_OUT = {"id", "created_at", "started_at", "boot_id", "last_error", "vmm_why", "host", "mac"}
+LEFT_OUT = {"id", "created_at", "started_at", "boot_id", "last_error", "vmm_why", "host", "mac",
+            "stamp"}
 
 
 def _rows(names):
