@@ -149,7 +149,7 @@ def test_imports_that_stand_still_are_their_owners_alone(things):
             each.stdin.flush()
         assert suite.wait_for(lambda: len(suite.pids("banger-imaged-worker")) == 2, 20)
         suite.banger("image", "import", "quick", things, uid=TWO, timeout=60, check=True)
-        assert len(suite.pids("banger-imaged-worker")) == 2
+        assert suite.wait_for(lambda: len(suite.pids("banger-imaged-worker")) == 2, 20)
     finally:
         for each in stalled:
             each.kill()
