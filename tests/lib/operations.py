@@ -83,6 +83,10 @@ def create_with_work(client):
     create(client, disk_size=WORK)
 
 
+def create_on_qemu(client):
+    create(client, vmm="qemu", memory_mib=128)
+
+
 def import_kernel(client):
     source = os.open(suite.DIR / "walked.vmlinux", os.O_RDONLY)
     try:

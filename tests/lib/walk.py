@@ -221,6 +221,22 @@ class Walk:
         operations.quietly("kernel.delete", kernel=operations.KERNEL)
 
 
+class Beginning(Walk):
+    """Of an operation that is never let through: whatever happens at these places, nothing of it is
+    there afterwards."""
+
+    def __init__(self, page, daemon, operation, places):
+        self.page, self.daemon, self.operation = page, daemon, operation
+        self.begin, self.starts = time.monotonic(), daemon.starts
+        self.table, self.problems = {}, []
+        operation.before()
+        self.places = self.passed = places
+        self.before = self.after = look()
+
+    def undo_places(self):
+        return None, []
+
+
 def figures():
     """Operations and faults: how many of how many places converged; the sum; the time."""
     names = list(dict.fromkeys(name for name, _, _ in TALLY))
