@@ -36,6 +36,7 @@ struct disk {
 	int fd;	   /* attached: read and write; the VMM gets this one */
 	int image; /* what is still needed of it, or -1 */
 	uint64_t size;
+	uint64_t image_size; /* of a copy's image, when it was begun */
 };
 
 struct disk_ops {

@@ -135,6 +135,7 @@ static int clone_make(const struct disk_place *place, int image, struct disk *re
 			(unsigned long long)st.st_size);
 		goto fail;
 	}
+	d.image_size = (uint64_t)st.st_size;
 	d.fd = openat(
 		place->dirfd, FILE_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0660);
 	if (d.fd < 0) {
@@ -184,11 +185,13 @@ static int clone_finish(struct disk *d, int cancel_fd, struct err *err)
 
 	if (d->image < 0)
 		return 0;
+	if (d->image_size > DISK_HEAD && copy_data(d, DISK_HEAD, d->image_size, cancel_fd, err) < 0)
+		return -1;
+	/* One that is its owner's may have been cut meanwhile, which looks like a hole. */
 	if (fstat(d->image, &st) < 0)
 		return copy_failed(errno, err);
-	if ((uint64_t)st.st_size > DISK_HEAD &&
-		copy_data(d, DISK_HEAD, (uint64_t)st.st_size, cancel_fd, err) < 0)
-		return -1;
+	if ((uint64_t)st.st_size != d->image_size)
+		return err_set(err, ERR_bad_input, "the image's size changed while it was copied");
 	fd_closep(&d->image);
 	return 0;
 }

@@ -307,6 +307,23 @@ static void cancelled(void **state)
 	disk_close(&d);
 }
 
+/* What its owner cut off meanwhile would be zeros. */
+static void cut_meanwhile(void **state)
+{
+	struct place *p = *state;
+	_cleanup_fd_ int image = make_image(p);
+	struct disk d = DISK_INIT;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(begin(p->dir, dup(image), 64 * MIB, &d, &err), 0);
+	if (d.image >= 0) { /* with a reflink it is done already */
+		assert_int_equal(ftruncate(image, 30 * MIB), 0);
+		assert_int_equal(disk_clone.finish(&d, -1, &err), -1);
+		assert_int_equal(err.code, ERR_bad_input);
+	}
+	disk_close(&d);
+}
+
 /* A tmpfs of 2 MiB as the host's disk; it takes root, which the suite has. */
 static void full_disk(void **state)
 {
@@ -349,6 +366,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(small_image, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(cancelled, setup, teardown),
+		cmocka_unit_test_setup_teardown(cut_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_disk, setup, teardown),
 	};
 
