@@ -277,7 +277,7 @@ int on_uid_next(struct launch *l, struct launch_uid_next_in *in, struct launch_u
 	out->jail_uid = in->jail_uid;
 	if (!is_jail_uid(l, first))
 		return err_set(err, ERR_protocol, "%u is no jail's uid", first);
-	return uid_next(first, end, &out->found, &out->jail_uid, err);
+	return procfs_next_uid(first, end, &out->found, &out->jail_uid, err);
 }
 
 int on_limits_sweep(struct launch *l, struct launch_limits_sweep_in *in,

@@ -5,6 +5,7 @@
  * proc(5)), also from root without the right to trace: a VMM that is not seen would be taken for
  * dead, and its uid and disk given to the next one.
  */
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "common/err.h"
@@ -16,3 +17,7 @@ int procfs_begin(uid_t uid, struct err *err);
 
 /* Open what is in it ("1/status"; "." is all of it), close-on-exec; -1 with errno. */
 int procfs_open(const char *path, int flags);
+
+/* The first uid of [first, end) that anything runs under, zombies left out; *ret is untouched without
+ * one. */
+int procfs_next_uid(uid_t first, uid_t end, bool *ret_found, uid_t *ret, struct err *err);

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "banger-netd/uid_kill.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -21,51 +18,6 @@
 
 #define ROUND_NS 5000000L
 #define ROUNDS	 2000 /* ten seconds: a VMM that is inside a slow disk's write dies late */
-
-/* "State:" and "Uid:" of /proc/PID/status (proc(5)): a live process, and whose? A process may hide
- * the owner of its /proc entries (prctl(2), PR_SET_DUMPABLE), but not this. */
-static bool lives(const char *pid, uid_t *ret_uid)
-{
-	char path[288], buf[1024], *state, *uids;
-	_cleanup_fd_ int fd = -1;
-	ssize_t n;
-
-	str_format(path, sizeof(path), "%s/status", pid);
-	fd = procfs_open(path, O_RDONLY);
-	n = fd < 0 ? -1 : fd_read_full(fd, buf, sizeof(buf) - 1);
-	if (n <= 0) /* it is gone */
-		return false;
-	buf[n] = '\0';
-	state = strstr(buf, "\nState:\t");
-	uids = strstr(buf, "\nUid:\t");
-	if (!state || !uids || state[8] == 'Z' || state[8] == 'X')
-		return false;
-	*ret_uid = (uid_t)strtoul(uids + 6, NULL, 10);
-	return true;
-}
-
-int uid_next(uid_t first, uid_t end, bool *ret_found, uid_t *ret, struct err *err)
-{
-	int fd = procfs_open(".", O_RDONLY | O_DIRECTORY);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	uid_t best = end, uid;
-	struct dirent *e;
-
-	if (!d) {
-		err_sys(err, ERR_operation_failed, errno, "cannot read /proc");
-		fd_closep(&fd);
-		return -1;
-	}
-	while (best > first && (e = readdir(d)))
-		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && lives(e->d_name, &uid) &&
-			uid >= first && uid < best)
-			best = uid;
-	closedir(d);
-	*ret_found = best < end;
-	if (best < end)
-		*ret = best;
-	return 0;
-}
 
 static int await_child(pid_t pid, int *ret_status, struct err *err)
 {
@@ -110,7 +62,7 @@ int uid_alive(uid_t uid, bool *ret, struct err *err)
 	if (is_counted(uid, &counted, err) < 0)
 		return -1;
 	if (counted)
-		return uid_next(uid, uid + 1, ret, &uid, err);
+		return procfs_next_uid(uid, uid + 1, ret, &uid, err);
 	*ret = false;
 	return 0;
 }

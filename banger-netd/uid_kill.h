@@ -9,9 +9,5 @@
  * takes that uid and kills all that it may. Fails with timeout when something lives on. */
 int uid_kill(uid_t uid, struct err *err);
 
-/* The first uid of [first, end) that anything runs under, by /proc; *ret is untouched without one.
- */
-int uid_next(uid_t first, uid_t end, bool *ret_found, uid_t *ret, struct err *err);
-
 /* Does anything run under the uid, by /proc? A zombie does not. */
 int uid_alive(uid_t uid, bool *ret, struct err *err);
