@@ -18,6 +18,6 @@ int procfs_begin(uid_t uid, struct err *err);
 /* Open what is in it ("1/status"; "." is all of it), close-on-exec; -1 with errno. */
 int procfs_open(const char *path, int flags);
 
-/* The first uid of [first, end) that anything runs under, zombies left out; *ret is untouched without
- * one. */
+/* The first uid of [first, end) that anything runs under, zombies left out; *ret is untouched
+ * without one. */
 int procfs_next_uid(uid_t first, uid_t end, bool *ret_found, uid_t *ret, struct err *err);
