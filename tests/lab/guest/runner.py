@@ -19,6 +19,7 @@ LAB = Path("/lab")
 PROGRESS = Path("/var/lib/lab-progress")
 INSTALLED = Path("/var/lib/lab-installed")
 REBOOT = Path("/run/lab-reboot")
+KVM_MODULE = "kvm-amd"
 JAIL_UIDS = range(1900000000, 1900065536)
 # What the kernel says when something of ours or of its own went wrong.
 KERNEL_BAD = re.compile(r"BUG:|Oops|WARNING:|general protection|segfault|type=1326|Call Trace|"
@@ -292,7 +293,9 @@ def main():
     why = "" if again else install(config["patience"])
     INSTALLED.touch()
     if not why and config["kvm"]:
-        done = subprocess.run(["modprobe", "kvm-amd"], check=False)
+        # At the next boot it is there before services are, as where udev finds a processor for it.
+        Path("/etc/modules-load.d/lab.conf").write_text(f"{KVM_MODULE}\n")
+        done = subprocess.run(["modprobe", KVM_MODULE], check=False)
         why = "" if done.returncode == 0 and Path("/dev/kvm").exists() else "no /dev/kvm"
     host.tell("installed", why=why)
     if not why:
