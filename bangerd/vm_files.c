@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bangerd/call.h"
+#include "bangerd/console.h"
 #include "bangerd/vm_watch.h"
 #include "common/failpoint.h"
 #include "common/fd.h"
@@ -52,6 +53,13 @@ int vm_dir_make(struct vms *vms, const vm_id *id, int *ret_fd, struct err *err)
 	return vm_dir_open(vms, id, ret_fd, err);
 }
 
+/* Its logs nobody was promised, and they may get another name just now. */
+static bool is_promised(const struct dirent *e)
+{
+	return e->d_type != DT_DIR && !str_eq(e->d_name, CONSOLE_LOG) &&
+	       !str_eq(e->d_name, CONSOLE_LOG_BEFORE);
+}
+
 int vm_dir_sync(struct vms *vms, int dir_fd, struct err *err)
 {
 	_cleanup_(close_dirp) DIR *d = list(dir_fd);
@@ -60,9 +68,9 @@ int vm_dir_sync(struct vms *vms, int dir_fd, struct err *err)
 	while (d && (e = readdir(d))) {
 		_cleanup_fd_ int fd = -1;
 
-		if (e->d_type != DT_REG)
+		if (!is_promised(e))
 			continue;
-		fd = openat(dir_fd, e->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		fd = openat(dir_fd, e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		if (fd < 0 || fdatasync(fd) < 0)
 			return err_sys(err, errno == ENOSPC ? ERR_no_space : ERR_operation_failed,
 				errno, "cannot write '%s' of a VM to the disk", e->d_name);
