@@ -18,7 +18,6 @@ ARM = struct.Struct(f"{NAME}sII")
 HEAD = 12
 SIZE = HEAD + ARMS * ARM.size + NAMES * NAME
 NONE, ERROR, CRASH, HANG = range(4)
-JOB_PROGRAMS = ("banger-imaged-worker", "banger-imaged-fetch")  # of one job each
 
 
 class Page:
@@ -96,7 +95,7 @@ class Daemon:
             except subprocess.TimeoutExpired:
                 raise AssertionError("bangerd does not end") from None
         gone = suite.wait_for(
-            lambda: not suite.processes_of(*suite.ROLES, *JOB_PROGRAMS), 60, 0.01)
+            lambda: not suite.processes_of(*suite.ROLES, *suite.JOBS), 60, 0.01)
         assert gone, f"still there: {suite.processes()}"
 
     def restart(self):

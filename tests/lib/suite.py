@@ -14,6 +14,7 @@ import rpc
 
 DIR = Path(os.environ.get("BANGER_SUITE", "/nonexistent"))
 ROLES = ("bangerd", "banger-netd", "banger-imaged")
+JOBS = ("banger-imaged-worker", "banger-imaged-fetch")  # programs of one job each
 # What times are multiplied with where all takes longer: in the lab, emulated.
 PATIENCE = float(os.environ.get("BANGER_PATIENCE", "1"))
 REST = min(PATIENCE, 8.0)  # and times between two looks: looking takes what is waited for its time
@@ -79,6 +80,12 @@ def comm(pid):
 STATUS = re.compile(rb"Name:\t(.*)\n(?:Umask:.*\n)?State:\t(.).*\n(?:.*\n){3}PPid:\t(\d+)\n.*\nUid:\t(\d+)")
 
 
+def whole_name(name):
+    """Of a process that is just ending: its program is gone, what /proc says has 15 characters."""
+    known = (*ROLES, *JOBS, "qemu-system-x86_64")
+    return next((program for program in known if program[:15] == name), name)
+
+
 def every_process():
     """{pid: (name of its program, parent, uid, state's letter)} in this namespace; the kernel's threads,
     of which a host has more than of all others, are left out."""
@@ -99,7 +106,7 @@ def every_process():
         try:
             program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
         except OSError:
-            program = name.decode(errors="replace")
+            program = whole_name(name.decode(errors="replace"))
         found[int(pid)] = (program.removesuffix(" (deleted)"), int(parent), int(uid), state.decode())
     return found
 

@@ -39,10 +39,17 @@ def is_undo(place):
 
 
 def look():
-    """Once those are gone that did a job which is over."""
-    quiet = suite.wait_for(lambda: not suite.processes_of(*failpoints.JOB_PROGRAMS), 20, 0.01)
+    """Once those are gone that did a job which is over, and two looks see the same."""
+    quiet = suite.wait_for(lambda: not suite.processes_of(*suite.JOBS), 20, 0.01)
     assert quiet, "a job is left"
-    return world.look()
+    seen = [None, world.look()]
+
+    def still():
+        seen[:] = seen[1], world.look()
+        return seen[0] == seen[1]
+
+    assert suite.wait_for(still, 20, 0.02), f"never the same: {world.difference(*seen)}"
+    return seen[1]
 
 
 class Walk:
