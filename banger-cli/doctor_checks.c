@@ -105,7 +105,7 @@ void check_kvm(const struct doctor *d, struct finding *f)
 	else if (str_eq(kvm, "denied"))
 		found(f, HEALTH_warn, "it cannot be opened, even by root: VMs are slow");
 	else
-		found(f, HEALTH_warn, "it is %s: VMs are slow", kvm);
+		found(f, HEALTH_warn, "it was %s when the daemon started: VMs are slow", kvm);
 }
 
 void check_firecracker(const struct doctor *d, struct finding *f)

@@ -34,7 +34,7 @@ static const char *kvm_text(const struct vmm_offer *o, char *buf, size_t cap)
 		break;
 	case kvm_state_absent:
 	case kvm_state__count:
-		str_copy(buf, cap, "KVM is absent (there is no /dev/kvm)");
+		str_copy(buf, cap, "KVM is absent (no /dev/kvm when the daemon started)");
 		break;
 	}
 	return buf;
@@ -85,8 +85,9 @@ static int take_firecracker(
 	kvm_text(o, kvm, sizeof(kvm));
 	if (o->kvm != kvm_state_good && o->kvm != kvm_state_slow)
 		return err_set(err, ERR_unavailable,
-			"Firecracker cannot be used: %s; load KVM's module or let the host have "
-			"nested virtualization, or take QEMU (--vmm qemu)",
+			"Firecracker cannot be used: %s; load kvm-intel or kvm-amd, or let the "
+			"host have nested virtualization, then restart the daemon; or take QEMU "
+			"(--vmm qemu)",
 			kvm);
 	c.warn = old || newer || o->kvm != kvm_state_good;
 	str_format(c.why.s, sizeof(c.why.s), "firecracker %.32s %s%s%s%s", version, by,
@@ -108,7 +109,7 @@ static int take_qemu(const struct vmm_offer *o, enum accel accel, const char *wh
 			why);
 	if (accel == accel_kvm && o->kvm != kvm_state_good)
 		return err_set(err, ERR_unavailable,
-			"KVM cannot be used: %s; take --accel tcg, or auto",
+			"KVM cannot be used: %s; take --accel tcg, or auto (doctor says more)",
 			kvm_text(o, kvm, sizeof(kvm)));
 	c.accel = accel == accel_tcg || o->kvm != kvm_state_good ? accel_tcg : accel_kvm;
 	str_format(c.why.s, sizeof(c.why.s), "%s", why);
