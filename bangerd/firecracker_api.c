@@ -127,14 +127,13 @@ static int refused(const char *what, const struct http_reply *reply, struct err 
 
 /* ---- one request ---- */
 
-/* The reply must have that status; the caller finishes it then. */
+/* The reply must have that status, and come in `ms`; the caller finishes it then. */
 static int ask(struct firecracker_api *api, const char *method, const char *path, const char *what,
-	const char *body, unsigned status, const struct wait *w, struct http_reply *ret,
-	struct err *err)
+	const char *body, unsigned status, unsigned ms, const struct wait *w,
+	struct http_reply *ret, struct err *err)
 {
-	struct wait own = wait_ms(w->cancel_fd, api->request_ms);
+	struct wait own = wait_ms(w->cancel_fd, ms);
 	_cleanup_http_reply_ struct http_reply reply = { 0 };
-	unsigned ms = api->request_ms;
 
 	if (w->deadline_ms != 0 && w->deadline_ms < own.deadline_ms) {
 		own.deadline_ms = w->deadline_ms;
@@ -163,7 +162,7 @@ static int get(struct firecracker_api *api, const char *path, const char *what,
 	_cleanup_http_reply_ struct http_reply reply = { 0 };
 	struct json_object *o;
 
-	if (ask(api, "GET", path, what, NULL, 200, w, &reply, err) < 0)
+	if (ask(api, "GET", path, what, NULL, 200, api->request_ms, w, &reply, err) < 0)
 		return -1;
 	o = reply_object(&reply);
 	if (!o)
@@ -175,7 +174,8 @@ static int get(struct firecracker_api *api, const char *path, const char *what,
 
 /* Takes the body. */
 static int send_body(struct firecracker_api *api, const char *method, const char *path,
-	const char *what, struct json_object *body, const struct wait *w, struct err *err)
+	const char *what, struct json_object *body, unsigned ms, const struct wait *w,
+	struct err *err)
 {
 	const char *text =
 		body ? json_object_to_json_string_ext(body, JSON_C_TO_STRING_NOSLASHESCAPE) : NULL;
@@ -186,7 +186,7 @@ static int send_body(struct firecracker_api *api, const char *method, const char
 		r = err_sys(
 			err, ERR_operation_failed, ENOMEM, "cannot ask Firecracker for %s", what);
 	else
-		r = ask(api, method, path, what, text, 204, w, &reply, err);
+		r = ask(api, method, path, what, text, 204, ms, w, &reply, err);
 	json_object_put(body);
 	return r;
 }
@@ -194,7 +194,7 @@ static int send_body(struct firecracker_api *api, const char *method, const char
 int firecracker_api_put(struct firecracker_api *api, const char *path, const char *what,
 	struct json_object *body, const struct wait *w, struct err *err)
 {
-	return send_body(api, "PUT", path, what, body, w, err);
+	return send_body(api, "PUT", path, what, body, api->request_ms, w, err);
 }
 
 /* An object with one member; NULL without memory. */
@@ -257,21 +257,24 @@ int firecracker_api_config(struct firecracker_api *api, const struct wait *w,
 int firecracker_api_action(struct firecracker_api *api, enum firecracker_action action,
 	const struct wait *w, struct err *err)
 {
+	/* times: what it may take, in requests. A start reads the kernel and makes all devices. */
 	static const struct {
 		const char *name, *what;
+		unsigned times;
 	} actions[] = {
-		[FIRECRACKER_INSTANCE_START] = { "InstanceStart", "to start the guest" },
-		[FIRECRACKER_FLUSH_METRICS] = { "FlushMetrics", "to write its metrics" },
-		[FIRECRACKER_SEND_CTRL_ALT_DEL] = { "SendCtrlAltDel", "to press Ctrl-Alt-Del" },
+		[FIRECRACKER_INSTANCE_START] = { "InstanceStart", "to start the guest", 3 },
+		[FIRECRACKER_FLUSH_METRICS] = { "FlushMetrics", "to write its metrics", 1 },
+		[FIRECRACKER_SEND_CTRL_ALT_DEL] = { "SendCtrlAltDel", "to press Ctrl-Alt-Del", 1 },
 	};
 
 	return send_body(api, "PUT", "/actions", actions[action].what,
-		one_member("action_type", actions[action].name), w, err);
+		one_member("action_type", actions[action].name),
+		actions[action].times * api->request_ms, w, err);
 }
 
 int firecracker_api_pause(
 	struct firecracker_api *api, bool pause, const struct wait *w, struct err *err)
 {
 	return send_body(api, "PATCH", "/vm", pause ? "to pause the guest" : "to resume the guest",
-		one_member("state", pause ? "Paused" : "Resumed"), w, err);
+		one_member("state", pause ? "Paused" : "Resumed"), api->request_ms, w, err);
 }

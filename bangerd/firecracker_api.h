@@ -20,7 +20,7 @@
 struct json_object;
 struct firecracker_api;
 
-/* What one request may take, within the caller's wait. */
+/* What one request may take, within the caller's wait; the start of the guest thrice that. */
 #define FIRECRACKER_REQUEST_MS 5000u
 
 enum firecracker_state { FIRECRACKER_NOT_STARTED, FIRECRACKER_RUNNING, FIRECRACKER_PAUSED };
