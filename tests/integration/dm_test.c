@@ -509,11 +509,13 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int failed;
 
-	if (argc != 2 || argv[1][0] != '/') {
-		fprintf(stderr, "usage: dm-test DIRECTORY\n");
+	if (argc < 2 || argc > 3 || argv[1][0] != '/') {
+		fprintf(stderr, "usage: dm-test DIRECTORY [TEST]\n");
 		return 2;
 	}
 	directory = argv[1];
+	if (argc == 3)
+		cmocka_set_test_filter(argv[2]);
 	if (dm_open(SUITE, &dm, &err) < 0) {
 		fprintf(stderr, "%s\n", err.msg);
 		return 1;
