@@ -115,7 +115,7 @@ def test_eight_at_once(busybox, nothing_left):
          vms.MEMORY, "--vcpu", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for name in names]
     for process in processes:
-        _, err = process.communicate(timeout=180)
+        _, err = process.communicate(timeout=180 * suite.PATIENCE)
         assert process.returncode == 0, err
     try:
         rows = [vms.row(name) for name in names]
