@@ -29,7 +29,7 @@ static void stop_params(struct params *p, const void *a)
 {
 	const struct args_vm_stop *args = a;
 
-	params_number(p, "timeout_s", args->timeout);
+	params_seconds(p, "timeout_s", args->timeout);
 }
 
 int cmd_vm_stop(struct cli *cli, const struct args_vm_stop *args, struct err *err)
@@ -42,7 +42,7 @@ static void restart_params(struct params *p, const void *a)
 {
 	const struct args_vm_restart *args = a;
 
-	params_number(p, "timeout_s", args->timeout);
+	params_seconds(p, "timeout_s", args->timeout);
 }
 
 int cmd_vm_restart(struct cli *cli, const struct args_vm_restart *args, struct err *err)

@@ -43,6 +43,12 @@ void params_number(struct params *p, const char *name, uint64_t value)
 		add(p, name, json_object_new_int64((int64_t)value));
 }
 
+void params_seconds(struct params *p, const char *name, struct seconds value)
+{
+	if (value.given)
+		add(p, name, json_object_new_int64(value.n));
+}
+
 void params_flag(struct params *p, const char *name, bool value)
 {
 	if (value)

@@ -25,6 +25,9 @@ void params_number(struct params *p, const char *name, uint64_t value);	 /* 0: l
 void params_flag(struct params *p, const char *name, bool value);	 /* false: left out */
 void params_words(struct params *p, const char *name, const char *const *words, size_t n);
 
+/* Left out when it is not given: 0 is a number like another. */
+void params_seconds(struct params *p, const char *name, struct seconds value);
+
 /* Environment as the command line has it: a NAME alone takes the value that the caller's own
  * environment has, and is left out when it has none. */
 void params_env(struct params *p, const char *name, const struct words *env);

@@ -228,9 +228,9 @@ int value_parse(enum arg_type type, const char *s, void *dst, struct err *err)
 		return 0;
 	}
 	if (type == ARG_seconds) {
-		if (parse_number(s, 1, 1000000, &v, err) < 0)
+		if (parse_number(s, 0, 1000000, &v, err) < 0)
 			return -1;
-		*(uint32_t *)dst = (uint32_t)v;
+		*(struct seconds *)dst = (struct seconds){ .given = true, .n = (uint32_t)v };
 		return 0;
 	}
 	return parse_text(type, s, dst, err);

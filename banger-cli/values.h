@@ -15,7 +15,7 @@
  *   size        bytes: decimal with K, M, G, T; 1 to 2^46
  *   memory      the same, in MiB, rounded up; 64 MiB to 1 TiB
  *   vcpus       1 to 32
- *   seconds     1 to 1,000,000
+ *   seconds     0 to 1,000,000; 0 and left out differ
  *   signal      a name in either case with or without "SIG", or a number from 1 to 64
  *   env         NAME=value, or a NAME
  *   accel, vmm, image_kind, pull_policy, cache_verb, format, shell     one of a few words
@@ -26,6 +26,7 @@
 
 #include "common/enums.h"
 #include "common/err.h"
+#include "common/seconds.h"
 
 enum format { format_table, format_json };
 enum shell { shell_none, shell_bash, shell_zsh, shell_fish };
@@ -54,7 +55,7 @@ struct words {
 #define AT_size		 uint64_t
 #define AT_memory	 uint32_t
 #define AT_vcpus	 uint8_t
-#define AT_seconds	 uint32_t
+#define AT_seconds	 struct seconds
 #define AT_signal	 uint8_t
 #define AT_env		 struct words
 #define AT_accel	 enum accel

@@ -274,6 +274,11 @@ static bool get_number(enum rpc_type type, struct json_object *o, void *dst)
 			return false;
 		*(uint32_t *)dst = (uint32_t)v;
 		return true;
+	case RPC_seconds:
+		if (!get_u64(o, 0, COUNT_MAX, &v))
+			return false;
+		*(struct seconds *)dst = (struct seconds){ .given = true, .n = (uint32_t)v };
+		return true;
 	default:
 		if (!get_u64(o, 1, BYTES_MAX, &v))
 			return false;
@@ -301,6 +306,7 @@ static bool get_value(enum rpc_type type, struct json_object *o, void *dst)
 	case RPC_mib:
 	case RPC_size:
 	case RPC_count:
+	case RPC_seconds:
 	case RPC_signo:
 		return get_number(type, o, dst);
 	case RPC_argv:
@@ -346,6 +352,8 @@ static const char *expected(enum rpc_type type)
 		return "a number of bytes from 1 to 2^46";
 	case RPC_count:
 		return "a number from 0 to 1000000";
+	case RPC_seconds:
+		return "a number of seconds from 0 to 1000000";
 	case RPC_signo:
 		return "a signal number from 1 to 64";
 	case RPC_argv:

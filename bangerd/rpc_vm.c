@@ -86,9 +86,9 @@ int rpc_vm_start(struct call *call, struct rpc_vm_start_in *in, struct json_obje
 	return reply_vm(vm, false, ret_result, err);
 }
 
-static uint64_t stop_ms(const struct call *call, uint32_t timeout_s)
+static uint64_t stop_ms(const struct call *call, struct seconds timeout)
 {
-	return (timeout_s ? timeout_s : call->services->settings->vmm_stop_timeout) * 1000;
+	return (timeout.given ? timeout.n : call->services->settings->vmm_stop_timeout) * 1000;
 }
 
 /* What is to go once it stopped, goes; but first the answer. */

@@ -184,7 +184,7 @@ static int power_off(struct vm *vm, const struct vm_hold *hold, uint64_t ms, str
 	struct wait quit = wait_ms(hold->cancel_fd, ASK_MS);
 	struct err why = ERR_INIT;
 
-	if (ms > 0 && ask_guest(vm, &w, err)) {
+	if (ask_guest(vm, &w, err)) {
 		vm_set_state(vm, VM_STOPPING);
 		if (wait_ready(vm->vmm.pidfd, POLLIN, &w, "the guest", &why) == 0)
 			return 0;
@@ -207,7 +207,7 @@ static int power_off(struct vm *vm, const struct vm_hold *hold, uint64_t ms, str
 struct end {
 	struct vm *vm;
 	const struct vm_hold *hold;
-	uint64_t timeout_ms; /* for the guest to power off; 0: it is not asked */
+	uint64_t timeout_ms; /* for the guest to power off */
 	enum vm_state was;
 	bool by_itself;
 	char why[ERR_MSG_MAX]; /* that is not as it should be */
@@ -221,8 +221,7 @@ static int do_shutdown(void *ctx, struct err *err)
 	struct err why = ERR_INIT;
 
 	/* Only a guest that runs can shut itself down. */
-	if (e->timeout_ms > 0 && vm_state(vm) == VM_PAUSED &&
-		vm_resume_held(vm, e->hold, &why) < 0) {
+	if (vm_state(vm) == VM_PAUSED && vm_resume_held(vm, e->hold, &why) < 0) {
 		if (why.code == ERR_cancelled) {
 			*err = why;
 			return -1;
@@ -377,5 +376,7 @@ int vm_stop_held(struct vm *vm, const struct vm_hold *hold, uint64_t timeout_ms,
 		vm_end(vm);
 		return 0;
 	}
+	if (timeout_ms == 0)
+		return saga_run(&kill_saga, &e, -1, NULL, err);
 	return saga_run(&stop_saga, &e, hold->cancel_fd, NULL, err);
 }

@@ -17,9 +17,9 @@ void vm_end(struct vm *vm);
  * for its console any more: what it ended with is in the message. */
 void vm_death(struct vm *vm, bool kept, char *dst, size_t cap);
 
-/* Sync and power off by the agent; when that does not end it within timeout_ms, kill. A VM that
- * does not run is stopped already, one that is paused is resumed first. Fails with cancelled,
- * leaving it running. */
+/* Sync and power off by the agent; when that does not end it within timeout_ms, kill; with 0 at
+ * once, as vm_kill_held(). A VM that does not run is stopped already, one that is paused is resumed
+ * first. Fails with cancelled, leaving it running. */
 int vm_stop_held(struct vm *vm, const struct vm_hold *hold, uint64_t timeout_ms, struct err *err);
 
 /* At once. */

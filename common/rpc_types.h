@@ -11,6 +11,7 @@
  *   operation   16 lower-case hex digits
  *   size        bytes, 1 to 2^46
  *   count       0 to 1,000,000
+ *   seconds     the same; 0 and absent differ
  *   argv        at most 4,096 strings, 64 KiB in all, none with NUL; the first is not empty
  *   env         the same; each "NAME=value", NAME not empty
  */
@@ -18,6 +19,7 @@
 #include <stdint.h>
 
 #include "common/enums.h"
+#include "common/seconds.h"
 #include "common/types.h"
 
 #define RT_string      const char *
@@ -31,6 +33,7 @@
 #define RT_mib	       uint32_t
 #define RT_size	       uint64_t
 #define RT_count       uint32_t
+#define RT_seconds     struct seconds
 #define RT_signo       uint8_t
 #define RT_argv	       strv
 #define RT_env	       strv
@@ -54,6 +57,7 @@ enum rpc_type {
 	RPC_mib,
 	RPC_size,
 	RPC_count,
+	RPC_seconds,
 	RPC_signo,
 	RPC_argv,
 	RPC_env,

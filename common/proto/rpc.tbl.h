@@ -113,13 +113,13 @@ END(vm_start)
 
 METHOD(vm_stop, "vm.stop", urgent, owner, "Stop a VM: sync and power off by the agent, then kill")
 PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
-PARAM(count, timeout_s, optional, "seconds until it is killed")
+PARAM(seconds, timeout_s, optional, "seconds until it is killed; 0: at once, and the guest is not asked; as configured when absent")
 RESULT(object, vm, "as in vm.list")
 END(vm_stop)
 
 METHOD(vm_restart, "vm.restart", long, owner, "Stop and start")
 PARAM(vm_ref, vm, required, "id, name, or unique prefix of either")
-PARAM(count, timeout_s, optional, "seconds until it is killed")
+PARAM(seconds, timeout_s, optional, "seconds until it is killed; 0: at once, and the guest is not asked; as configured when absent")
 RESULT(object, vm, "as in vm.list")
 END(vm_restart)
 

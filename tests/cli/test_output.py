@@ -263,6 +263,15 @@ def test_bulk_is_concurrent_and_in_order(bench):
     assert [p["timeout_s"] for p in bench.daemon.called("vm.stop")] == [7, 7]
 
 
+@pytest.mark.parametrize("verb", ["stop", "restart"])
+@pytest.mark.parametrize("words, asked", [
+    ((), {}), (("-t", "0"), {"timeout_s": 0}), (("--timeout=3",), {"timeout_s": 3})])
+def test_no_patience_is_not_left_out(bench, verb, words, asked):
+    bench.daemon.methods[f"vm.{verb}"] = lambda c, r, f: {"vm": bench.daemon.find(r["params"]["vm"])}
+    assert bench.run("vm", verb, *words, "web").returncode == 0
+    assert bench.daemon.called(f"vm.{verb}") == [{"vm": WEB, **asked}]
+
+
 def test_set(bench):
     """What is said goes along, for each of many VMs; nothing to say, or both, is refused at once."""
     bench.daemon.methods["vm.set"] = lambda c, r, f: {"vm": bench.daemon.find(r["params"]["vm"])}

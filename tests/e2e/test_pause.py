@@ -113,7 +113,13 @@ def test_only_what_runs_can_be_paused(busybox, nothing_left):
             assert done.status == 1 and f"banger vm start {name}" in done.err
 
 
+def goodbyes(name):
+    """How often the guest's kernel said that it ends."""
+    return suite.banger("vm", "logs", name, check=True).out.count("reboot: ")
+
+
 def test_stop_lets_the_guest_shut_down(busybox, nothing_left):
+    """Unless it is given no time: then it is not even asked."""
     with vms.vm(busybox, name="orderly") as name:
         vms.output(name, "sh", "-c", "echo kept >/root/file")
         pause(name)
@@ -123,6 +129,10 @@ def test_stop_lets_the_guest_shut_down(busybox, nothing_left):
         assert vms.row(name)["state"] == "stopped"
         suite.banger("vm", "start", name, check=True)
         assert vms.output(name, "cat", "/root/file") == "kept"
+        before = goodbyes(name)
+        assert before > 0
+        suite.banger("vm", "stop", "--timeout", "0", name, check=True)
+        assert vms.row(name)["state"] == "stopped" and goodbyes(name) == before
 
 
 @pytest.mark.parametrize("how", [("kill",), ("delete", "--force"), ("restart",)], ids=" ".join)

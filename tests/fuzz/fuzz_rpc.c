@@ -75,6 +75,9 @@ static void check_param(const struct rpc_param *p, const void *at)
 	case RPC_count:
 		must(*(const uint32_t *)at <= 1000000);
 		break;
+	case RPC_seconds:
+		must(((const struct seconds *)at)->n <= 1000000);
+		break;
 	case RPC_size:
 		must(*(const uint64_t *)at <= 1ULL << 46);
 		break;

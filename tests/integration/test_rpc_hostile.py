@@ -196,7 +196,7 @@ def test_notification_is_not_answered():
 VALID = {
     "string": "x", "vm_ref": "no-such-vm", "vm_name": "hostile", "object_ref": "no-such-thing",
     "ref_name": "hostile", "operation": "0123456789abcdef", "boolean": False, "vcpus": 1,
-    "mib": 128, "size": 1 << 30, "count": 1, "signo": 9, "argv": ["true"], "env": ["A=b"],
+    "mib": 128, "size": 1 << 30, "count": 1, "seconds": 0, "signo": 9, "argv": ["true"], "env": ["A=b"],
     "accel": "auto", "vmm_kind": "auto", "guest_mode": "auto", "image_kind": "auto",
     "pull_policy": "never",
 }
@@ -211,6 +211,7 @@ WRONG = {
     "boolean": [0, 1, "true", "", {}, []],
     "vcpus": NUMBER + [0, 33, 256, 257], "mib": NUMBER + [0, 63, 1048577, 2 ** 32 + 128],
     "size": NUMBER + [0, 2 ** 46 + 1], "count": NUMBER + [1_000_001, 2 ** 32 + 1],
+    "seconds": NUMBER + [1_000_001, 2 ** 32 + 1],
     "signo": NUMBER + [0, 65, 256 + 9],
     "argv": ["sh", 1, {}, [1], [None], [[]], [""], ["a\u0000"], ["x"] * 5000, ["x" * 70_000]],
     "env": ["A=b", 1, {}, [1], [""], ["A"], ["=b"], ["A=\u0000"], ["A=b"] * 5000,

@@ -17,6 +17,7 @@ union value {
 	uint64_t size;
 	uint32_t u32;
 	uint8_t u8;
+	struct seconds seconds;
 	int choice;
 };
 
@@ -30,8 +31,10 @@ static uint64_t number(enum arg_type type, const union value *v)
 {
 	if (type == ARG_size)
 		return v->size;
-	if (type == ARG_memory || type == ARG_seconds)
+	if (type == ARG_memory)
 		return v->u32;
+	if (type == ARG_seconds)
+		return v->seconds.given ? v->seconds.n : UINT64_MAX;
 	if (type == ARG_vcpus || type == ARG_signal)
 		return v->u8;
 	return (uint64_t)v->choice;
@@ -49,6 +52,7 @@ static void test_good_numbers(void **state)
 		{ ARG_memory, "1T", 1048576 },
 		{ ARG_vcpus, "1", 1 },
 		{ ARG_vcpus, "32", 32 },
+		{ ARG_seconds, "0", 0 },
 		{ ARG_seconds, "1", 1 },
 		{ ARG_seconds, "1000000", 1000000 },
 		{ ARG_signal, "TERM", 15 },
@@ -129,7 +133,8 @@ static void test_bad(void **state)
 		{ ARG_vcpus, "-1" },
 		{ ARG_vcpus, "two" },
 		{ ARG_vcpus, "256" },
-		{ ARG_seconds, "0" }, /* absent, to the daemon */
+		{ ARG_seconds, "-1" },
+		{ ARG_seconds, "" },
 		{ ARG_seconds, "1000001" },
 		{ ARG_seconds, "1s" },
 		{ ARG_signal, "0" },
