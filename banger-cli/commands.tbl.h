@@ -258,7 +258,7 @@ OPT(flag, replace, 0, "replace", "", "put it in the place of your image of that 
 OPT(flag, quiet, 'q', "quiet", "", "show no progress")
 USE(made, made)
 POS(image_source, reference, one, "REFERENCE", "REGISTRY/PATH:TAG, or a short name, of a catalog for one")
-NOTE("An image of the same reference gets the new one's place; VMs that were made of it keep it. Credentials come from $REGISTRY_AUTH_FILE, else from containers/auth.json in $XDG_RUNTIME_DIR or ~/.config, or ~/.docker/config.json, and the credential helpers that these name; they are handed over for this pull, and nobody keeps them. Ctrl-C cancels; the next pull goes on with what was fetched.")
+NOTE("An image of the same reference gets the new one's place; VMs that were made of it keep it. Credentials come from $REGISTRY_AUTH_FILE, else from containers/auth.json in $XDG_RUNTIME_DIR or $XDG_CONFIG_HOME (~/.config), or config.json in $DOCKER_CONFIG (~/.docker), and the credential helpers that these name; they are handed over for this pull, and nobody keeps them. Ctrl-C cancels; the next pull goes on with what was fetched.")
 EXAMPLE("banger image pull debian:12")
 EXAMPLE("banger image pull --name web registry.example.org/team/web:2")
 END(image_pull)

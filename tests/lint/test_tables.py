@@ -65,7 +65,22 @@ def test_methods_in_the_manual():
     assert not problems, failed(problems)
 
 
+def test_parameter_types_in_the_manual():
+    """What a value of each type is."""
+    text = man("banger-rpc.7")
+    types = {param[0] for row in repo.rpc_methods().values() for param in row["params"]}
+    missing = sorted(kind for kind in types if f"*{kind}*" not in text)
+    assert types and not missing, missing
+
+
 # ---- settings ----
+
+def test_types_of_settings_in_the_manual():
+    text = man("banger.conf.5")
+    types = {kind for _, _, kind, _ in repo.settings()}
+    missing = sorted(kind for kind in types if f"\n*{kind}*\n" not in text)
+    assert types and not missing, missing
+
 
 def test_settings_in_the_manual():
     text = man("banger.conf.5")
