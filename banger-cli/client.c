@@ -7,22 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "banger-cli/object.h"
 #include "banger-cli/params.h"
 #include "banger-cli/text.h"
-#include "common/codec.h"
+#include "banger-cli/wire.h"
 #include "common/fd.h"
 #include "common/json.h"
 #include "common/str.h"
 
-/* No honest answer is longer: some 20,000 VMs in one list. */
-#define ANSWER_MAX  ((size_t)8 << 20)
-#define READ_SIZE   ((size_t)64 << 10)
 #define PENDING_MAX 64
 #define WATCHES_MAX 4
 #define DEPTH_MAX   16
@@ -36,12 +29,8 @@ struct pending {
 };
 
 struct client {
-	int fd;
+	struct wire wire;
 	uint64_t last_id;
-	char *in;
-	size_t in_len, in_cap;
-	int fds[FRAME_FDS];
-	size_t n_fds;
 	bool closed;
 	struct err closed_why;
 	struct pending pending[PENDING_MAX];
@@ -69,97 +58,27 @@ void client_closep(struct client **at)
 		return;
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		reply_finish(&c->pending[i].reply);
-	fd_close_many(c->fds, c->n_fds);
-	fd_closep(&c->fd);
-	free(c->in);
+	wire_close(&c->wire);
 	free(c);
 	*at = NULL;
-}
-
-static int connect_error(const char *path, int sys, struct err *err)
-{
-	if (sys == EACCES || sys == EPERM)
-		return err_sys(err, ERR_unauthorized, sys,
-			"cannot connect to the daemon at %s (it is to be open to everybody: "
-			"'banger doctor' says more)",
-			path);
-	return err_sys(err, ERR_unavailable, sys,
-		"cannot connect to the daemon at %s (is it running? start it with "
-		"'systemctl start bangerd', or bangerd as root; --socket or BANGER_SOCKET name "
-		"another one)",
-		path);
 }
 
 int client_open(const char *path, struct client **ret, struct err *err)
 {
 	_cleanup_client_ struct client *c = calloc(1, sizeof(*c));
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 
 	if (!c)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot connect");
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		c->pending[i].reply.fd = -1;
-	c->fd = -1;
-	if (!str_copy(sa.sun_path, sizeof(sa.sun_path), path))
-		return err_set(err, ERR_bad_request,
-			"the path of the daemon's socket is longer than %zu bytes: %s",
-			sizeof(sa.sun_path) - 1, path);
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0)
-		return err_sys(err, ERR_operation_failed, errno, "cannot make a socket");
-	if (connect(c->fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
-		return connect_error(path, errno, err);
-	if (fd_set_nonblock(c->fd, true) < 0)
-		return err_sys(err, ERR_operation_failed, errno, "cannot set up a socket");
+	c->wire = (struct wire)WIRE_INIT;
+	if (wire_open(path, &c->wire, err) < 0)
+		return -1;
 	*ret = TAKE_PTR(c);
 	return 0;
 }
 
 /* ---- sending ---- */
-
-static ssize_t send_some(int fd, const char *p, size_t n, const int *fds, size_t n_fds)
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int) * FRAME_FDS)];
-		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)p, n };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (n_fds > 0) {
-		struct cmsghdr *cm;
-
-		mh.msg_control = control.buf;
-		mh.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		cm = CMSG_FIRSTHDR(&mh);
-		cm->cmsg_level = SOL_SOCKET;
-		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-		memcpy(CMSG_DATA(cm), fds, sizeof(int) * n_fds);
-	}
-	return sendmsg(fd, &mh, MSG_NOSIGNAL);
-}
-
-/* All of a line; the fds with its first byte. */
-static int send_line(
-	struct client *c, const char *p, size_t n, const int *fds, size_t n_fds, struct err *err)
-{
-	while (n > 0) {
-		ssize_t sent = send_some(c->fd, p, n, fds, n_fds);
-		struct pollfd pfd = { .fd = c->fd, .events = POLLOUT };
-
-		if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
-			poll(&pfd, 1, -1);
-			continue;
-		}
-		if (sent < 0)
-			return err_sys(err, ERR_unavailable, errno, "cannot send to the daemon");
-		p += sent;
-		n -= (size_t)sent;
-		n_fds = 0;
-	}
-	return 0;
-}
 
 static struct pending *find_pending(struct client *c, uint64_t id)
 {
@@ -220,7 +139,7 @@ int client_send(struct client *c, enum rpc_method method, struct json_object *pa
 		return err_set(err, ERR_bad_request,
 			"the command and its environment are too long: %zu bytes of at most %d", n,
 			RPC_LINE_MAX);
-	if (send_line(c, line, n + 1, fds, n_fds, err) < 0)
+	if (wire_send(&c->wire, line, n + 1, fds, n_fds, err) < 0)
 		return -1;
 	place->id = ++c->last_id;
 	*ret_id = place->id;
@@ -228,11 +147,6 @@ int client_send(struct client *c, enum rpc_method method, struct json_object *pa
 }
 
 /* ---- receiving ---- */
-
-static int broken(struct err *err, const char *what)
-{
-	return err_set(err, ERR_protocol, "the daemon answered %s", what);
-}
 
 static void on_progress(struct client *c, struct json_object *params)
 {
@@ -268,20 +182,6 @@ static void take_error(struct json_object *error, struct err *ret)
 	text_clean_in_place(ret->msg);
 }
 
-/* The fds that a message says it has; the first is its reply's, others are nobody's. */
-static int take_fds(struct client *c, int64_t n, int *ret_fd, struct err *err)
-{
-	if (n < 0 || (uint64_t)n > c->n_fds)
-		return broken(err, "without the fd it announced");
-	if (n == 0)
-		return 0;
-	*ret_fd = TAKE_FD(c->fds[0]);
-	fd_close_many(c->fds, (size_t)n);
-	c->n_fds -= (size_t)n;
-	memmove(c->fds, c->fds + n, c->n_fds * sizeof(c->fds[0]));
-	return 0;
-}
-
 static int on_answer(struct client *c, struct json_object *o, struct err *err)
 {
 	struct json_object *result = object_child(o, "result"), *error = object_child(o, "error");
@@ -294,8 +194,8 @@ static int on_answer(struct client *c, struct json_object *o, struct err *err)
 		return err_wrap(err, "the daemon refused a message");
 	}
 	if (!p || p->answered || !result == !error)
-		return broken(err, "what was not asked");
-	if (take_fds(c, object_number(o, "fds", 0), &p->reply.fd, err) < 0)
+		return wire_broken(err, "what was not asked");
+	if (wire_take_fds(&c->wire, object_number(o, "fds", 0), &p->reply.fd, err) < 0)
 		return -1;
 	p->answered = true;
 	if (error) {
@@ -307,15 +207,16 @@ static int on_answer(struct client *c, struct json_object *o, struct err *err)
 	return 0;
 }
 
-static int on_line(struct client *c, const char *line, size_t n, struct err *err)
+static int on_line(void *ctx, const char *line, size_t n, struct err *err)
 {
 	_cleanup_json_ struct json_object *o = NULL;
+	struct client *c = ctx;
 	struct err why = ERR_INIT;
 	const char *method;
 
 	if (json_parse(line, n, DEPTH_MAX, &o, &why) < 0 ||
 		!json_object_is_type(o, json_type_object))
-		return broken(err, "with what is no JSON object");
+		return wire_broken(err, "with what is no JSON object");
 	method = object_text(o, "method");
 	if (!method)
 		return on_answer(c, o, err);
@@ -324,101 +225,11 @@ static int on_line(struct client *c, const char *line, size_t n, struct err *err
 	return 0;
 }
 
-static int on_bytes(struct client *c, size_t old_len, struct err *err)
-{
-	char *start = c->in, *newline;
-	size_t scanned = old_len;
-
-	while ((newline = memchr(c->in + scanned, '\n', c->in_len - scanned))) {
-		if (on_line(c, start, (size_t)(newline - start), err) < 0)
-			return -1;
-		start = newline + 1;
-		scanned = (size_t)(start - c->in);
-	}
-	c->in_len -= (size_t)(start - c->in);
-	memmove(c->in, start, c->in_len);
-	if (c->in_len >= ANSWER_MAX)
-		return broken(err, "with a line without end");
-	return 0;
-}
-
-static int keep_fds(struct client *c, struct msghdr *mh, struct err *err)
-{
-	bool too_many = mh->msg_flags & MSG_CTRUNC;
-
-	for (struct cmsghdr *cm = CMSG_FIRSTHDR(mh); cm; cm = CMSG_NXTHDR(mh, cm)) {
-		size_t n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(cm) + i * sizeof(int), sizeof(int));
-			if (c->n_fds < FRAME_FDS) {
-				c->fds[c->n_fds++] = fd;
-			} else {
-				close(fd);
-				too_many = true;
-			}
-		}
-	}
-	return too_many ? broken(err, "with too many fds") : 0;
-}
-
-/* Make room for READ_SIZE bytes. */
-static int grow(struct client *c, struct err *err)
-{
-	size_t want = c->in_cap ? 2 * c->in_cap : 2 * READ_SIZE;
-	char *p;
-
-	if (c->in_cap - c->in_len >= READ_SIZE)
-		return 0;
-	p = realloc(c->in, want);
-	if (!p)
-		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot read an answer");
-	c->in = p;
-	c->in_cap = want;
-	return 0;
-}
-
-static int receive(struct client *c, struct err *err)
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int) * FRAME_FDS)];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov;
-	struct msghdr mh = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf) };
-	size_t old_len = c->in_len;
-	ssize_t n;
-
-	if (grow(c, err) < 0)
-		return -1;
-	iov = (struct iovec){ c->in + c->in_len, c->in_cap - c->in_len };
-	n = recvmsg(c->fd, &mh, MSG_CMSG_CLOEXEC);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (n < 0)
-		return err_sys(err, ERR_unavailable, errno, "lost the daemon");
-	if (keep_fds(c, &mh, err) < 0)
-		return -1;
-	if (n == 0)
-		return err_set(err, ERR_unavailable,
-			"the daemon closed the connection (its log says why: journalctl -u "
-			"bangerd)");
-	c->in_len += (size_t)n;
-	return on_bytes(c, old_len, err);
-}
-
 /* ---- waiting ---- */
 
 static int wait_once(struct client *c, const struct client_wait *w, struct err *err)
 {
-	struct pollfd fds[1 + WATCHES_MAX] = { { .fd = c->fd, .events = POLLIN } };
+	struct pollfd fds[1 + WATCHES_MAX] = { { .fd = c->wire.fd, .events = POLLIN } };
 	size_t n = w ? w->n_watches : 0;
 
 	for (size_t i = 0; i < n && i < WATCHES_MAX; i++)
@@ -426,7 +237,7 @@ static int wait_once(struct client *c, const struct client_wait *w, struct err *
 	if (poll(fds, 1 + n, -1) < 0)
 		return errno == EINTR ? 0
 				      : err_sys(err, ERR_operation_failed, errno, "cannot wait");
-	if (fds[0].revents && receive(c, &c->closed_why) < 0)
+	if (fds[0].revents && wire_receive(&c->wire, on_line, c, &c->closed_why) < 0)
 		c->closed = true;
 	for (size_t i = 0; i < n; i++)
 		if (fds[1 + i].revents && w->watches[i].ready(&w->watches[i], err) < 0)
@@ -472,7 +283,7 @@ int client_wait(struct client *c, uint64_t id, const struct client_wait *w, stru
 
 int client_fd(const struct client *c)
 {
-	return c->fd;
+	return c->wire.fd;
 }
 
 int client_look(struct client *c, uint64_t id, struct reply *ret, struct err *err)
@@ -481,7 +292,7 @@ int client_look(struct client *c, uint64_t id, struct reply *ret, struct err *er
 
 	if (id == 0 || !p)
 		return err_set(err, ERR_bad_request, "nothing to look for");
-	if (!p->answered && !c->closed && receive(c, &c->closed_why) < 0)
+	if (!p->answered && !c->closed && wire_receive(&c->wire, on_line, c, &c->closed_why) < 0)
 		c->closed = true;
 	if (!p->answered && !c->closed)
 		return 0;
