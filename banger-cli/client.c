@@ -119,7 +119,7 @@ int client_send(struct client *c, enum rpc_method method, struct json_object *pa
 	const char *plain;
 	size_t n;
 
-	if (!place || n_fds > FRAME_FDS) {
+	if (!place || n_fds > FD_PASS_MAX) {
 		json_object_put(params);
 		return err_set(err, ERR_busy, "too many requests at once");
 	}

@@ -8,9 +8,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "common/fd.h"
+#include "common/fd_pass.h"
 #include "common/str.h"
 
 /* No honest answer is longer: some 20,000 VMs in one list. */
@@ -66,34 +66,11 @@ int wire_broken(struct err *err, const char *what)
 
 /* ---- sending ---- */
 
-static ssize_t send_some(int fd, const char *p, size_t n, const int *fds, size_t n_fds)
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int) * FRAME_FDS)];
-		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)p, n };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (n_fds > 0) {
-		struct cmsghdr *cm;
-
-		mh.msg_control = control.buf;
-		mh.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		cm = CMSG_FIRSTHDR(&mh);
-		cm->cmsg_level = SOL_SOCKET;
-		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-		memcpy(CMSG_DATA(cm), fds, sizeof(int) * n_fds);
-	}
-	return sendmsg(fd, &mh, MSG_NOSIGNAL);
-}
-
 int wire_send(
 	struct wire *w, const char *p, size_t n, const int *fds, size_t n_fds, struct err *err)
 {
 	while (n > 0) {
-		ssize_t sent = send_some(w->fd, p, n, fds, n_fds);
+		ssize_t sent = fd_pass_send(w->fd, p, n, fds, n_fds, 0);
 		struct pollfd pfd = { .fd = w->fd, .events = POLLOUT };
 
 		if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -131,26 +108,10 @@ static int on_bytes(struct wire *w, size_t old_len, wire_line on_line, void *ctx
 
 static int keep_fds(struct wire *w, struct msghdr *mh, struct err *err)
 {
-	bool too_many = mh->msg_flags & MSG_CTRUNC;
+	size_t room = FD_PASS_MAX - w->n_fds, n = fd_pass_take(mh, w->fds + w->n_fds, room);
 
-	for (struct cmsghdr *cm = CMSG_FIRSTHDR(mh); cm; cm = CMSG_NXTHDR(mh, cm)) {
-		size_t n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(cm) + i * sizeof(int), sizeof(int));
-			if (w->n_fds < FRAME_FDS) {
-				w->fds[w->n_fds++] = fd;
-			} else {
-				close(fd);
-				too_many = true;
-			}
-		}
-	}
-	return too_many ? wire_broken(err, "with too many fds") : 0;
+	w->n_fds += n < room ? n : room;
+	return n > room || (mh->msg_flags & MSG_CTRUNC) ? wire_broken(err, "with too many fds") : 0;
 }
 
 /* Make room for READ_SIZE bytes. */
@@ -171,10 +132,7 @@ static int grow(struct wire *w, struct err *err)
 
 int wire_receive(struct wire *w, wire_line on_line, void *ctx, struct err *err)
 {
-	union {
-		char buf[CMSG_SPACE(sizeof(int) * FRAME_FDS)];
-		struct cmsghdr align;
-	} control;
+	union fd_pass_control control;
 	struct iovec iov;
 	struct msghdr mh = { .msg_iov = &iov,
 		.msg_iovlen = 1,

@@ -5,14 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/codec.h"
 #include "common/err.h"
+#include "common/fd_pass.h"
 
 struct wire {
 	int fd;	  /* non-blocking */
 	char *in; /* what came, up to the first line that is not whole */
 	size_t in_len, in_cap;
-	int fds[FRAME_FDS]; /* that came, and nobody took */
+	int fds[FD_PASS_MAX]; /* that came, and nobody took */
 	size_t n_fds;
 };
 #define WIRE_INIT        \

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "common/fd.h"
+#include "common/fd_pass.h"
 
 struct conn_chunk {
 	struct conn_chunk *next;
@@ -41,27 +42,10 @@ size_t conn_out_waiting(const struct conn_out *out)
 /* The bytes sent, 0 when there is no room now; -1 with errno. */
 static ssize_t send_now(int sock, const char *line, size_t len, int fd)
 {
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (char *)line, .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
-	if (fd >= 0) {
-		struct cmsghdr *h;
-
-		msg.msg_control = control.buf;
-		msg.msg_controllen = sizeof(control.buf);
-		h = CMSG_FIRSTHDR(&msg);
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(h), &fd, sizeof(fd));
-	}
 	do
-		n = sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = fd_pass_send(sock, line, len, &fd, fd >= 0, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	/* ETOOMANYREFS: too many of our fds are on their way to clients that do not read. */
 	return n < 0 && (errno == EAGAIN || errno == ETOOMANYREFS) ? 0 : n;

@@ -1,70 +1,48 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "bangerd/imaged_job.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "bangerd/blobs.h"
 #include "bangerd/call.h"
-#include "common/fd.h"
-#include "common/frame.h"
+#include "bangerd/job_start.h"
 #include "common/ipc.h"
-#include "common/log.h"
 #include "common/proto_imaged.h"
 #include "common/str.h"
 
 #define CHECK_MS 250 /* between two looks at the free space */
-#define RETRY_MS 100
 
-static int start_worker(struct ipc *imaged, bool brief, uid_t owner, int *ret_fd, struct err *err)
+static int ask(const struct job_start_how *how, int socket, uint32_t *ret_pid, struct err *err)
 {
-	struct imaged_job_start_in in = { .brief = brief, .owner = owner };
+	const struct imaged_job_start_in in = {
+		.socket = socket,
+		.brief = how->brief,
+		.owner = how->call ? how->call->uid : 0,
+	};
 	struct imaged_job_start_out out;
-	int sv[2], r;
 
-	if (frame_pair(sv, err) < 0)
+	if (imaged_job_start(how->server, &in, &out, err) < 0)
 		return -1;
-	in.socket = sv[1];
-	r = imaged_job_start(imaged, &in, &out, err);
-	fd_closep(&sv[1]);
-	if (r < 0) {
-		fd_closep(&sv[0]);
-		return -1;
-	}
-	log_debug("worker %u begins", out.pid);
-	*ret_fd = sv[0];
-	return 0;
-}
-
-/* A little later; or cancelled. */
-static int wait_turn(struct call *call, int cancel_fd, struct err *err)
-{
-	struct pollfd p = { .fd = cancel_fd, .events = POLLIN };
-
-	if (call)
-		call_progress(call, "wait for other imports", 0, 0, 0, 0);
-	if (poll(&p, 1, RETRY_MS) > 0)
-		return err_set(err, ERR_cancelled, "cancelled before it began");
+	*ret_pid = out.pid;
 	return 0;
 }
 
 static int begin(
 	struct ipc *imaged, bool brief, int cancel_fd, struct imaged_job *job, struct err *err)
 {
-	struct err why = ERR_INIT;
-	int fd;
+	const struct job_start_how how = {
+		.ask = ask,
+		.server = imaged,
+		.protocol = &job_protocol,
+		.what = "an image worker",
+		.waits = "wait for other imports",
+		.call = job->call,
+		.brief = brief,
+		.cancel_fd = cancel_fd,
+	};
 
-	while (start_worker(imaged, brief, job->call ? job->call->uid : 0, &fd, &why) < 0) {
-		if (why.code != ERR_busy) {
-			*err = why;
-			return err_wrap(err, "cannot start an image worker");
-		}
-		if (wait_turn(job->call, cancel_fd, err) < 0)
-			return -1;
-		why = (struct err)ERR_INIT;
-	}
-	return ipc_open(fd, &job_protocol, &job->channel, err);
+	return job_start(&how, &job->channel, err);
 }
 
 int imaged_job_begin(struct ipc *imaged, const struct blobs *blobs, uint64_t leave,

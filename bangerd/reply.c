@@ -178,7 +178,7 @@ static void find_owner(uint32_t uid, char name[33])
 		fclose(f);
 }
 
-const char *reply_owner(uint32_t uid, char buf[33])
+static void owner_name(uint32_t uid, char ret[33])
 {
 	struct timespec now;
 	struct owner *o = NULL;
@@ -194,7 +194,17 @@ const char *reply_owner(uint32_t uid, char buf[33])
 		o->until = now.tv_sec + OWNER_TTL;
 		find_owner(uid, o->name);
 	}
-	memcpy(buf, o->name, sizeof(o->name));
+	memcpy(ret, o->name, sizeof(o->name));
 	pthread_mutex_unlock(&owners_lock);
-	return buf;
+}
+
+void reply_owned(struct reply *r, const char *id, const char *name, uint32_t owner)
+{
+	char buf[33];
+
+	owner_name(owner, buf);
+	reply_string(r, "id", id);
+	reply_string(r, "name", name);
+	reply_string(r, "owner", buf);
+	reply_int(r, "owner_uid", owner);
 }

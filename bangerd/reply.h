@@ -38,5 +38,6 @@ int reply_single(const char *key, struct json_object *o, struct json_object **re
 /* For a path that gives up. */
 void reply_drop(struct reply *r);
 
-/* The name of a uid for people ("root"), or its number; from a small cache. Thread-safe. */
-const char *reply_owner(uint32_t uid, char buf[33]);
+/* What VMs, images and kernels begin with: id, name, owner (the uid's name for people, or its
+ * number, from a small cache), owner_uid. Thread-safe. */
+void reply_owned(struct reply *r, const char *id, const char *name, uint32_t owner);

@@ -16,13 +16,8 @@
 /* The members of image.list. */
 static void describe(struct reply *r, const struct image_row *row)
 {
-	char owner[33];
-
 	reply_begin(r);
-	reply_string(r, "id", row->id.s);
-	reply_string(r, "name", row->name.s);
-	reply_string(r, "owner", reply_owner(row->owner, owner));
-	reply_int(r, "owner_uid", row->owner);
+	reply_owned(r, row->id.s, row->name.s, row->owner);
 	reply_string(r, "digest", row->digest.s);
 	reply_int(r, "size_bytes", (int64_t)row->size);
 	reply_int(r, "entries", (int64_t)row->entries);

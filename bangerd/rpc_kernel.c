@@ -10,13 +10,8 @@
 /* The members of kernel.list. */
 static void describe(struct reply *r, const struct kernel_row *row)
 {
-	char owner[33];
-
 	reply_begin(r);
-	reply_string(r, "id", row->id.s);
-	reply_string(r, "name", row->name.s);
-	reply_string(r, "owner", reply_owner(row->owner, owner));
-	reply_int(r, "owner_uid", row->owner);
+	reply_owned(r, row->id.s, row->name.s, row->owner);
 	reply_string(r, "version", row->version.s);
 	reply_string(r, "arch", row->arch.s);
 	reply_int(r, "size_bytes", (int64_t)row->size);

@@ -38,10 +38,7 @@ static void put_short(struct reply *r, const struct vm *vm)
 	const struct vm_row *row = &vm->row;
 	char buf[33];
 
-	reply_string(r, "id", row->id.s);
-	reply_string(r, "name", row->name.s);
-	reply_string(r, "owner", reply_owner(row->owner, buf));
-	reply_int(r, "owner_uid", row->owner);
+	reply_owned(r, row->id.s, row->name.s, row->owner);
 	reply_string(r, "state", vm_state_name(row->state));
 	reply_string(r, "paused_why", row->paused_why.s[0] ? row->paused_why.s : NULL);
 	reply_bool(r, "disk_lost", row->disk_lost || row->disk_gone);

@@ -3,14 +3,15 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include "common/codec.h"
 #include "common/fd.h"
+#include "common/fd_pass.h"
 #include "common/str.h"
+
+_Static_assert(FRAME_FDS <= FD_PASS_MAX, "a frame has more fds than can be passed");
 
 int frame_pair(int ret[2], struct err *err)
 {
@@ -35,27 +36,9 @@ static int wait_for(int fd, short events)
 
 int frame_send(int fd, const void *buf, size_t len, const int *fds, size_t n_fds, struct err *err)
 {
-	union {
-		char buf[CMSG_SPACE(sizeof(int) * FRAME_FDS)];
-		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)buf, len };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-
 	if (n_fds > FRAME_FDS)
 		return err_set(err, ERR_bad_request, "%zu fds are too many for a frame", n_fds);
-	if (n_fds > 0) {
-		struct cmsghdr *c;
-
-		mh.msg_control = control.buf;
-		mh.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		c = CMSG_FIRSTHDR(&mh);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
-	}
-	while (sendmsg(fd, &mh, MSG_NOSIGNAL) < 0) {
+	while (fd_pass_send(fd, buf, len, fds, n_fds, 0) < 0) {
 		if (errno == EINTR || (errno == EAGAIN && wait_for(fd, POLLOUT) == 0))
 			continue;
 		return err_sys(err, ERR_unavailable, errno, "cannot send to the peer");
@@ -63,38 +46,10 @@ int frame_send(int fd, const void *buf, size_t len, const int *fds, size_t n_fds
 	return 0;
 }
 
-/* Collect the fds of every control message; how many there were, even beyond FRAME_FDS. */
-static size_t take_fds(struct msghdr *mh, int *fds)
-{
-	size_t n = 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c)) {
-		size_t count;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (n < FRAME_FDS)
-				fds[n] = fd;
-			else
-				close(fd);
-			n++;
-		}
-	}
-	return n;
-}
-
 int frame_recv(int fd, void *buf, size_t cap, size_t *ret_len, int *fds, size_t *ret_n_fds,
 	struct err *err)
 {
-	union {
-		char buf[CMSG_SPACE(sizeof(int) * FRAME_FDS)];
-		struct cmsghdr align;
-	} control;
+	union fd_pass_control control;
 	struct iovec iov = { buf, cap };
 	struct msghdr mh = { .msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -111,7 +66,7 @@ int frame_recv(int fd, void *buf, size_t cap, size_t *ret_len, int *fds, size_t 
 			continue;
 		return err_sys(err, ERR_unavailable, errno, "cannot receive from the peer");
 	}
-	n_fds = take_fds(&mh, fds);
+	n_fds = fd_pass_take(&mh, fds, FRAME_FDS);
 	if ((mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || n_fds > FRAME_FDS) {
 		fd_close_many(fds, n_fds < FRAME_FDS ? n_fds : FRAME_FDS);
 		return err_set(err, ERR_protocol, "a packet is too long or has too many fds");
