@@ -168,5 +168,7 @@ int credential_helper_get(
 			name);
 	if (says(buf, n, NOT_FOUND))
 		return 0;
-	return err_set(err, ERR_operation_failed, "docker-credential-%s failed", name);
+	return err_set(err, ERR_operation_failed,
+		"docker-credential-%s failed: ask it by hand (echo %s | docker-credential-%s get)",
+		name, key, name);
 }

@@ -33,9 +33,10 @@ static int check_kind(int fd, const char *shown, struct err *err)
 		return err_sys(err, ERR_operation_failed, errno, "cannot look at %s", shown);
 	if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
 		return err_set(err, ERR_bad_request, "%s is no regular file and no pipe%s", shown,
-			isatty(fd) ? " but a terminal" : "");
+			isatty(fd) ? " but a terminal: name a file, or redirect one (<)" : "");
 	if ((flags & O_ACCMODE) != O_RDONLY)
-		return err_set(err, ERR_bad_request, "%s is open for writing, too", shown);
+		return err_set(err, ERR_bad_request,
+			"%s is open for writing, too: open it for reading alone (<)", shown);
 	return 0;
 }
 

@@ -62,8 +62,10 @@ int pull_kernel_would(
 		return -1;
 	entry = find(object_array(reply.result, "kernels"), kernel);
 	if (!entry)
-		return err_set(
-			err, ERR_not_found, "%s here, and no catalog has one to pull", missing.msg);
+		return err_set(err, ERR_not_found,
+			"%s here, and no catalog has one to pull: import one (banger kernel "
+			"import)",
+			missing.msg);
 	if (!str_format(ret, cap, "would pull kernel %s from %s", object_text(entry, "name"),
 		    object_text(entry, "url")))
 		return err_set(err, ERR_protocol, "the daemon's answer is too long");

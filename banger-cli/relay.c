@@ -38,7 +38,8 @@ static int on_stream(struct relaying *y, struct err *err)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return 0;
 	if (n < 0 && errno != ECONNRESET)
-		return err_sys(err, ERR_unavailable, errno, "lost the stream");
+		return err_sys(err, ERR_unavailable, errno,
+			"lost the stream (did the VM or the daemon stop?)");
 	if (n <= 0) {
 		y->ended = true;
 		return 0;

@@ -148,7 +148,8 @@ int wire_receive(struct wire *w, wire_line on_line, void *ctx, struct err *err)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n < 0)
-		return err_sys(err, ERR_unavailable, errno, "lost the daemon");
+		return err_sys(err, ERR_unavailable, errno,
+			"lost the daemon (its log says why: journalctl -u bangerd)");
 	if (keep_fds(w, &mh, err) < 0)
 		return -1;
 	if (n == 0)

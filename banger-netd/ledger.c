@@ -87,8 +87,8 @@ static int make_room(struct ledger *l, struct err *err)
 	if (l->n < l->cap)
 		return 0;
 	if (l->n >= LEDGER_ROWS_MAX)
-		return err_set(
-			err, ERR_quota_exceeded, "the ledger is full: %zu VMs have a row", l->n);
+		return err_set(err, ERR_quota_exceeded,
+			"%zu VMs are on this host, which is the limit: stop one", l->n);
 	rows = reallocarray(l->rows, cap, sizeof(*rows));
 	if (!rows)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot grow the ledger");

@@ -54,7 +54,8 @@ static int pick_uid(struct netd *n, uid_t *ret, struct err *err)
 			return 0;
 		}
 	}
-	return err_set(err, ERR_quota_exceeded, "all %u jail uids are in use", count);
+	return err_set(err, ERR_quota_exceeded,
+		"all %u jail uids are in use: stop a VM, or make [jail] uid_count larger", count);
 }
 
 int netd_kill_uid(struct netd *n, vm_id vm, uid_t uid, struct err *err)

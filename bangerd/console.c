@@ -243,7 +243,9 @@ static int client_add(struct console *c, size_t cap, bool input, struct client *
 
 	if (c->n_clients >= CONSOLE_CLIENTS_MAX)
 		return err_set(err, ERR_quota_exceeded,
-			"%u clients are attached to the console already", CONSOLE_CLIENTS_MAX);
+			"%u clients are attached to the console already: detach one, then try "
+			"again",
+			CONSOLE_CLIENTS_MAX);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
 		return err_sys(err, ERR_operation_failed, errno, "cannot attach to the console");
 	cl = calloc(1, sizeof(*cl));

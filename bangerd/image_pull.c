@@ -50,8 +50,8 @@ static int prepare(struct pull *p, struct err *err)
 		return -1;
 	reference_format(&p->reference, p->canonical);
 	if (!ref_name_parse(name, &p->name))
-		return err_set(
-			err, ERR_bad_request, "'%s' is no name for an image: give it one", name);
+		return err_set(err, ERR_bad_request,
+			"'%s' is no name for an image: give it one (--name)", name);
 	return 0;
 }
 

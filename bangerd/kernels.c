@@ -347,7 +347,8 @@ static int run_job(struct kernels *k, struct call *call, struct rpc_kernel_impor
 	row->guest = k->guest.digest;
 	if (!ref_name_parse(in->name ? in->name : out.version.s, &row->name))
 		return err_set(err, ERR_bad_input,
-			"the kernel's version '%s' is no name: give it one", out.version.s);
+			"the kernel's version '%s' is no name: give it one (--name)",
+			out.version.s);
 	return 0;
 }
 

@@ -70,7 +70,14 @@ static int start_held(struct vm *vm, const struct vm_hold *hold, struct call *ca
 	if (vm_state(vm) != VM_STOPPED)
 		return err_set(err, ERR_busy, "VM '%s' is %s: delete it", vm->row.name.s,
 			vm_state_name(vm_state(vm)));
-	return vm_start_held(vm, hold, &how, &keep, err);
+	if (vm_start_held(vm, hold, &how, &keep, err) == 0)
+		return 0;
+	if (err->code == ERR_cancelled)
+		err_set(err, ERR_cancelled,
+			"the start of VM '%s' was cancelled, by a stop, kill or delete, or by the "
+			"daemon's end",
+			vm->row.name.s);
+	return -1;
 }
 
 int rpc_vm_start(struct call *call, struct rpc_vm_start_in *in, struct json_object **ret_result,

@@ -107,8 +107,11 @@ static int choose_name(struct vms *vms, struct vm_row *row, struct err *err)
 {
 	if (row->name.s[0]) {
 		if (name_is_taken(vms, row->owner, &row->name))
-			return err_set(
-				err, ERR_already_exists, "VM '%s' exists already", row->name.s);
+			return err_set(err, ERR_already_exists,
+				"VM '%s' exists already: choose another name (--name), or delete "
+				"it "
+				"(banger vm delete %s)",
+				row->name.s, row->name.s);
 		return 0;
 	}
 	for (unsigned i = 0; i < NAME_TRIES; i++) {

@@ -71,14 +71,25 @@ static int attach(struct vm *vm, const struct vmm *v, const struct wait *w, stru
 	return -1;
 }
 
+/* Whose agent it is, when that is what failed, and not what was asked of it. */
+static int say_whose(const struct vm *vm, struct err *err)
+{
+	if (err->code == ERR_timeout || err->code == ERR_unavailable || err->code == ERR_protocol)
+		err_wrap(err, "VM '%s' does not answer (banger vm logs %s: what it said)",
+			vm->row.name.s, vm->row.name.s);
+	return -1;
+}
+
 int vm_agent_call(struct vm *vm, enum agent_message msg, const void *in, void *out,
 	const struct wait *w, struct err *err)
 {
 	_cleanup_(vmm_close) struct vmm v = VMM_INIT;
 
-	if (open_vmm(vm, &v, err) < 0 || attach(vm, &v, w, err) < 0)
+	if (open_vmm(vm, &v, err) < 0)
 		return -1;
-	return agent_call(vm->agent, msg, in, out, w, err);
+	if (attach(vm, &v, w, err) < 0 || agent_call(vm->agent, msg, in, out, w, err) < 0)
+		return say_whose(vm, err);
+	return 0;
 }
 
 /* ---- sessions ---- */
@@ -171,9 +182,10 @@ int vm_session(struct vm *vm, const struct agent_exec_in *in, const struct wait 
 	_cleanup_(vmm_close) struct vmm v = VMM_INIT;
 	_cleanup_fd_ int fd = -1;
 
-	if (open_vmm(vm, &v, err) < 0 || open_session(vm, &v, w, &fd, err) < 0 ||
-		agent_exec_begin(fd, in, out, w, err) < 0)
+	if (open_vmm(vm, &v, err) < 0)
 		return -1;
+	if (open_session(vm, &v, w, &fd, err) < 0 || agent_exec_begin(fd, in, out, w, err) < 0)
+		return say_whose(vm, err);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }

@@ -75,8 +75,10 @@ static int wait_granted(struct vm_hold *h, int timeout, struct err *err)
 	if (p[0].revents)
 		return 0;
 	if (!p[1].revents)
-		return err_set(err, ERR_busy, "something is being done to the VM");
-	return err_set(err, ERR_cancelled, "cancelled");
+		return err_set(err, ERR_busy, "something is being done to VM '%s': try again",
+			h->vm->row.name.s);
+	return err_set(
+		err, ERR_cancelled, "cancelled while waiting for VM '%s'", h->vm->row.name.s);
 }
 
 int vm_hold_take(struct vm_hold *h, struct vm *vm, enum vm_hold_kind kind, bool yields,

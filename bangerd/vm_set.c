@@ -58,7 +58,9 @@ static int check_state(const struct change *c, struct err *err)
 	if (c->in->nat && c->in->no_nat)
 		return err_set(err, ERR_bad_request, "with NAT and without it: say one");
 	if (state != VM_STOPPED && state != VM_RUNNING && state != VM_PAUSED)
-		return err_set(err, ERR_busy, "VM '%s' is %s", name, vm_state_name(state));
+		return err_set(err, ERR_busy,
+			"VM '%s' is %s: wait until it runs or is stopped, then try again", name,
+			vm_state_name(state));
 	if (state != VM_STOPPED && option)
 		return err_set(err, ERR_busy,
 			"VM '%s' is %s, and %s is for one that is stopped: banger vm stop %s "

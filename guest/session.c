@@ -445,7 +445,8 @@ int session_start(struct loop *loop, struct carrier *carrier, int tree, const st
 	int r;
 
 	if (is_full())
-		return err_set(err, ERR_busy, "the guest has %d sessions", SESSIONS_MAX);
+		return err_set(err, ERR_busy, "the guest has %d sessions: end one, then try again",
+			SESSIONS_MAX);
 	s = make(loop, carrier);
 	if (!s)
 		return err_sys(err, ERR_operation_failed, ENOMEM, "cannot start a session");
