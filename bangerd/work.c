@@ -21,6 +21,7 @@ struct work {
 	unsigned
 		total[WORK__classes]; /* running at once, up to which an item of the class starts */
 	unsigned of_uid[WORK__classes];
+	unsigned spare[WORK__classes]; /* the last of `total`: for uids that have nothing running */
 	pthread_attr_t attr;
 
 	pthread_mutex_t lock;
@@ -59,14 +60,22 @@ static void running_remove(struct work *work, uid_t uid)
 	work->running_uids[i] = work->running_uids[--work->running];
 }
 
+static bool may_run(const struct work *work, const struct work_item *item)
+{
+	unsigned total = work->total[item->class], of_uid = running_of(work, item->uid);
+
+	if (work->running >= total || of_uid >= work->of_uid[item->class])
+		return false;
+	return of_uid == 0 || total - work->running > work->spare[item->class];
+}
+
 /* The first item in the queue that may run now, taken off; NULL when there is none. */
 static struct work_item *take(struct work *work)
 {
 	for (struct work_item **at = &work->head; *at; at = &(*at)->next) {
 		struct work_item *item = *at;
 
-		if (work->running >= work->total[item->class] ||
-			running_of(work, item->uid) >= work->of_uid[item->class])
+		if (!may_run(work, item))
 			continue;
 		*at = item->next;
 		if (work->tail == &item->next)
@@ -154,6 +163,9 @@ int work_create(struct loop *loop, unsigned workers, struct work **ret, struct e
 	work->of_uid[WORK_CALL] = n - quarter;
 	work->of_uid[WORK_LONG] = n - quarter - n / 8 > 0 ? n - quarter - n / 8 : 1;
 	work->of_uid[WORK_URGENT] = work->of_uid[WORK_CALL] + (quarter + 1) / 2;
+	work->spare[WORK_LONG] = n / 8 + 1;
+	work->spare[WORK_CALL] = n / 8;
+	work->spare[WORK_URGENT] = quarter > 1;
 	pthread_mutex_init(&work->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

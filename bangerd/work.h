@@ -4,8 +4,11 @@
  * The bounded pool of workers. Threads start when there is work, and end after a while without.
  * No uid takes all of them, and no class of work starves the ones after it: of N workers a uid's
  * long works get at most N - N/4 - N/8, its calls N - N/4; urgent ones have N/4 threads beyond N
- * (of which a uid gets half), so that what ends a long work finds a worker. What the daemon does to
- * keep VMs from harm (WORK_OWN) has four more, which no request takes.
+ * (of which a uid gets half), so that what ends a long work finds a worker. The last N/8 + 1 of
+ * those for long works, N/8 of those for calls, and one of those for urgent ones (of eight workers
+ * or more) begin only what is for a uid for which nothing runs: so two users together leave a third
+ * one a worker. What the daemon does to keep VMs from harm (WORK_OWN) has four more, which no
+ * request takes.
  */
 #include <stdbool.h>
 #include <stdint.h>

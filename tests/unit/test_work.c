@@ -131,7 +131,7 @@ static void test_shares(void **state)
 	/* Whoever has all of the others: the daemon's own work begins. */
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(submit(&items[n++], 2, WORK_URGENT, &err), 0);
-	expect_running(2, 3);
+	expect_running(2, 2);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(submit(&items[n++], 3, WORK_OWN, &err), 0);
 	expect_running(3, 4);
@@ -141,6 +141,58 @@ static void test_shares(void **state)
 	assert_int_equal(items[0].saw_op, 77);
 	drain_loop(n);
 	assert_true(work_is_idle(work));
+}
+
+/* Two uids want all there is: each class has a worker for a third one. */
+static void test_two_leave_others_one(void **state)
+{
+	static const struct {
+		enum work_class class;
+		int first, second;
+	} rows[] = {
+		{ WORK_LONG, 5, 1 },   /* of 7 */
+		{ WORK_CALL, 6, 1 },   /* of 8, the long ones among them: no more */
+		{ WORK_URGENT, 7, 2 }, /* of 10 */
+	};
+	struct item items[128];
+	struct err err = ERR_INIT;
+	int n = 0;
+
+	for (size_t k = 0; k < ARRAY_SIZE(rows); k++) {
+		for (int i = 0; i < 12; i++)
+			assert_int_equal(submit(&items[n++], 1, rows[k].class, &err), 0);
+		expect_running(1, rows[k].first);
+		for (int i = 0; i < 12; i++)
+			assert_int_equal(submit(&items[n++], 2, rows[k].class, &err), 0);
+		expect_running(2, rows[k].second);
+	}
+	assert_int_equal(submit(&items[n++], 3, WORK_URGENT, &err), 0);
+	expect_running(3, 1);
+	open_the_gate();
+	work_drain(work);
+	assert_int_equal(ran, n);
+	drain_loop(n);
+}
+
+/* What a third one asks for is as long as what two fill the pool with: a VM's start. */
+static void test_a_third_one_starts(void **state)
+{
+	struct item items[32];
+	struct err err = ERR_INIT;
+	int n = 0;
+
+	for (int i = 0; i < 12; i++)
+		assert_int_equal(submit(&items[n++], 1, WORK_LONG, &err), 0);
+	expect_running(1, 5);
+	for (int i = 0; i < 12; i++)
+		assert_int_equal(submit(&items[n++], 2, WORK_LONG, &err), 0);
+	expect_running(2, 1);
+	assert_int_equal(submit(&items[n++], 3, WORK_LONG, &err), 0);
+	expect_running(3, 1);
+	open_the_gate();
+	work_drain(work);
+	assert_int_equal(ran, n);
+	drain_loop(n);
 }
 
 static void test_queue_is_bounded(void **state)
@@ -198,6 +250,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_shares),
+		T(test_two_leave_others_one),
+		T(test_a_third_one_starts),
 		T(test_queue_is_bounded),
 		T(test_freed_by_run),
 	};
