@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "banger-netd/dm_disk.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,17 +19,6 @@
 #define BASE_PREFIX PREFIX "base-"
 
 #define CHUNK_SECTORS (COW_CHUNK / DM_SECTOR)
-
-/* How a file of differences begins (drivers/md/dm-snap-persistent.c); little-endian. */
-struct cow_head {
-	uint32_t magic, valid, version, chunk;
-};
-
-#define COW_MAGIC   0x70416e53
-#define COW_VERSION 1
-
-/* What a disk that was attached, and not written to, has in its file at most. */
-#define COW_UNUSED (64 * 1024)
 
 /* A base may vanish between two looks at it: its last disk was just taken away. */
 #define ATTEMPTS 3
@@ -128,29 +116,18 @@ static int snapshot_make(const struct dm *dm, const char *name, dev_t base, int 
 	return dm_create(dm, name, &table, false, ret, err);
 }
 
-static int broken(const vm_id *vm, const char *how, struct err *err)
-{
-	return err_set(err, ERR_bad_input, "the disk of VM %s is lost: its file of differences %s",
-		vm->s, how);
-}
-
-/* The kernel would take a head of zeros for a new file, whatever is behind it, and the size of
- * chunks from the head. */
+/* What the kernel would believe of it. */
 static int check_cow(const vm_id *vm, int cow, struct err *err)
 {
-	struct cow_head head;
-	struct stat st;
+	const char *broken;
 
-	if (fstat(cow, &st) < 0 || fd_pread_full(cow, &head, sizeof(head), 0) != sizeof(head))
+	if (cow_look(cow, false, &broken) < 0)
 		return err_sys(err, ERR_operation_failed, errno,
 			"cannot read the differences of VM %s", vm->s);
-	if (head.magic == 0)
-		return st.st_blocks * 512 <= COW_UNUSED ? 0 : broken(vm, "has lost its head", err);
-	if (le32toh(head.magic) != COW_MAGIC || le32toh(head.version) != COW_VERSION)
-		return broken(vm, "is of another kind", err);
-	if (le32toh(head.chunk) != CHUNK_SECTORS)
-		return broken(vm, "is in chunks of another size", err);
-	return le32toh(head.valid) ? 0 : broken(vm, "is marked as incomplete", err);
+	return broken ? err_set(err, ERR_bad_input,
+				"the disk of VM %s is lost: its file of differences %s", vm->s,
+				broken)
+		      : 0;
 }
 
 /* The files are bangerd's: they may be others by now than when netd looked. */

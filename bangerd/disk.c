@@ -47,7 +47,7 @@ static int failed(const struct disk_place *place, const char *what, struct err *
 		sys, "cannot %s the %sdisk of VM %s", what, work(place), place->vm.s);
 }
 
-static int lost(const struct disk_place *place, const char *name, const char *how, struct err *err)
+int disk_lost(const struct disk_place *place, const char *name, const char *how, struct err *err)
 {
 	return err_set(err, ERR_bad_input, "the %sdisk of VM %s is lost: its file '%s' %s",
 		work(place), place->vm.s, name, how);
@@ -69,18 +69,18 @@ int disk_look(const struct disk_place *place, const char *name, int *ret_fd, str
 	struct stat st;
 
 	if (fd < 0 && errno == ENOENT)
-		return lost(place, name, "is gone", err);
+		return disk_lost(place, name, "is gone", err);
 	if (fd < 0 && (errno == ELOOP || errno == EISDIR || errno == ENXIO))
-		return lost(place, name, "is no file", err);
+		return disk_lost(place, name, "is no file", err);
 	if (fd < 0 || fstat(fd, &st) < 0 || fd_set_nonblock(fd, false) < 0)
 		return failed(place, "open", err);
 	if (!S_ISREG(st.st_mode))
-		return lost(place, name, "is no file", err);
+		return disk_lost(place, name, "is no file", err);
 	if ((uint64_t)st.st_size < least)
-		return lost(place, name, "is cut short", err);
+		return disk_lost(place, name, "is cut short", err);
 	/* Somebody made one of that size, or punched all of it out. */
 	if (place->made > 0 && !fd_has_data(fd))
-		return lost(place, name, "has nothing in it any more", err);
+		return disk_lost(place, name, "has nothing in it any more", err);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }

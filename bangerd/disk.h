@@ -51,7 +51,8 @@ struct disk_ops {
 	/* Remove its files; none is fine. */
 	int (*remove)(const struct disk_place *place, struct err *err);
 	/* Whether a disk that is made is there as it was left: fails with bad_input when it is lost
-	 * (its file is gone, none, too short, or nothing is in it). Changes nothing. */
+	 * (its file is gone, none, too short, nothing is in it, or it is broken where the kernel
+	 * begins to read). Changes nothing. */
 	int (*look)(const struct disk_place *place, struct err *err);
 	/* Whether a disk that is made is no larger yet than its place says; false when that cannot
 	 * be seen. */
@@ -94,6 +95,9 @@ int disk_look(const struct disk_place *place, const char *name, int *ret_fd, str
 int disk_open(const struct disk_place *place, const char *name, int *ret_fd, struct err *err);
 bool disk_fits(const struct disk_place *place, const char *name);
 int disk_unlink(const struct disk_place *place, const char *name, struct err *err);
+
+/* That it is lost, since the file `how`. Always -1. */
+int disk_lost(const struct disk_place *place, const char *name, const char *how, struct err *err);
 
 /* Of a new file that did not get its size, for `sys`: bad_request where the file system has no
  * files of that size, no_space, or operation_failed. Always -1. */

@@ -53,8 +53,14 @@ static int dm_look(const struct disk_place *place, struct err *err)
 {
 	const struct disk_place file = cow_place(place);
 	_cleanup_fd_ int fd = -1;
+	const char *broken;
 
-	return disk_look(&file, FILE_NAME, &fd, err);
+	if (disk_look(&file, FILE_NAME, &fd, err) < 0)
+		return -1;
+	if (cow_look(fd, place->made > 0, &broken) < 0)
+		return err_sys(err, ERR_operation_failed, errno,
+			"cannot read the differences of VM %s", place->vm.s);
+	return broken ? disk_lost(place, FILE_NAME, broken, err) : 0;
 }
 
 static bool dm_fits(const struct disk_place *place)

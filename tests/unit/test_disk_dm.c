@@ -18,6 +18,10 @@
 
 #define MIB ((uint64_t)1024 * 1024)
 
+/* drivers/md/dm-snap-persistent.c: magic, valid, version, chunk. */
+#define HEAD	  "SnAp\1\0\0\0\1\0\0\0\10\0\0\0"
+#define HEAD_SIZE 16
+
 static char path[64];
 static int dir;
 
@@ -63,7 +67,7 @@ static void what_is_lost(void **state)
 	assert_int_equal(disk_dm.look(&place, &err), 0);
 	place.made = 64 * MIB;
 	assert_lost(&place, "'disk.cow' has nothing in it");
-	assert_int_equal(fd_pwrite_full(file, "SnAp", 4, 0), 0);
+	assert_int_equal(fd_pwrite_full(file, HEAD, HEAD_SIZE, 0), 0);
 	assert_int_equal(disk_dm.look(&place, &err), 0);
 	/* It is to grow, and has not yet. */
 	place.size = 96 * MIB;
@@ -83,10 +87,47 @@ static void what_is_lost(void **state)
 	disk_close(&d);
 }
 
+/* How the kernel finds it; what it would make of it otherwise is told before. */
+static void a_broken_head(void **state)
+{
+	static const struct {
+		const char *head, *how;
+	} rows[] = {
+		{ "\0\0\0\0\1\0\0\0\1\0\0\0\10\0\0\0", "'disk.cow' has lost its head" },
+		{ "SnAq\1\0\0\0\1\0\0\0\10\0\0\0", "'disk.cow' is of another kind" },
+		{ "SnAp\1\0\0\0\2\0\0\0\10\0\0\0", "'disk.cow' is of another kind" },
+		{ "SnAp\1\0\0\0\1\0\0\0\20\0\0\0", "in chunks of another size" },
+		{ "SnAp\0\0\0\0\1\0\0\0\10\0\0\0", "is marked as incomplete" },
+	};
+	struct disk_place place = { .dirfd = dir, .size = 64 * MIB, .made = 64 * MIB };
+	struct disk d = DISK_INIT;
+	struct err err = ERR_INIT;
+	_cleanup_fd_ int file = -1;
+
+	assert_int_equal(disk_dm.make(&place, -1, &d, &err), 0);
+	file = openat(dir, "disk.cow", O_RDWR | O_CLOEXEC);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(fd_pwrite_full(file, rows[i].head, HEAD_SIZE, 0), 0);
+		assert_lost(&place, rows[i].how);
+	}
+	/* Of a row that does not know whether it was used: by what is in it. */
+	assert_int_equal(fd_pwrite_full(file, rows[0].head, HEAD_SIZE, 0), 0);
+	place.made = 0;
+	assert_int_equal(disk_dm.look(&place, &err), 0);
+	assert_int_equal(posix_fallocate(file, 0, MIB), 0);
+	assert_lost(&place, rows[0].how);
+	assert_int_equal(fd_pwrite_full(file, HEAD, HEAD_SIZE, 0), 0);
+	assert_int_equal(disk_dm.look(&place, &err), 0);
+	place.made = 64 * MIB;
+	assert_int_equal(disk_dm.look(&place, &err), 0);
+	disk_close(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_broken_head, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
