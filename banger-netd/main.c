@@ -16,6 +16,7 @@
 #include "banger-netd/forwarding.h"
 #include "banger-netd/launch.h"
 #include "banger-netd/netd.h"
+#include "banger-netd/pool_note.h"
 #include "banger-netd/rundir.h"
 #include "banger-netd/sweep.h"
 #include "banger-netd/uid_range.h"
@@ -222,7 +223,7 @@ static int open_all(struct netd *n, int launch_fd, struct err *err)
 		return -1;
 	if (alone_claim(&n->claim, err) < 0 ||
 		ledger_open(run_dir, boot_id, on_stale, NULL, &n->ledger, err) < 0 ||
-		check_rows(n, err) < 0)
+		check_rows(n, err) < 0 || pool_note_check(n->ledger, &n->config, err) < 0)
 		return -1;
 	return say_kvm(n, err);
 }

@@ -3,7 +3,6 @@
 /* Rows of VMs: what a VM is. What is true of it now (pid, sockets) is in vms.h. */
 #include <sys/types.h>
 
-#include "bangerd/addr.h"
 #include "bangerd/store.h"
 #include "common/enums.h"
 
@@ -75,10 +74,3 @@ int store_vm_save_machine(struct store *s, const struct vm_row *r, struct err *e
  * filled err). `each` may take the row (and zero it); else it is gone afterwards. */
 typedef int (*store_vm_each)(void *ctx, struct vm_row *r, struct err *err);
 int store_vm_list(struct store *s, store_vm_each each, void *ctx, struct err *err);
-
-/* Inside a transaction: the owner's subnet, given now when it has none. Of a full pool the network
- * of an owner without VMs is given anew; else it fails with quota_exceeded. */
-int store_vm_subnet(
-	struct store *s, uid_t owner, uint8_t pool_prefix, uint16_t *ret, struct err *err);
-/* Inside a transaction: which addresses of a subnet have VMs. */
-int store_vm_hosts(struct store *s, uint16_t subnet, struct addr_hosts *ret, struct err *err);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bangerd/addr.h"
 #include "bangerd/call.h"
 #include "bangerd/disk.h"
 #include "bangerd/host.h"
@@ -134,6 +135,17 @@ int vm_size_disks(
 	return 0;
 }
 
+/* A VM that is new has none yet: the first one is in any pool. */
+static int check_network(const struct host *host, const struct vm_row *row, struct err *err)
+{
+	if (row->subnet < addr_pool_subnets(host->status.pool_prefix))
+		return 0;
+	return err_set(err, ERR_unavailable,
+		"the network of VM '%s' is not in [net] pool any more, which was made smaller, and "
+		"has no other that is free: make it larger, and restart the daemon",
+		row->name.s);
+}
+
 int vm_check(struct vms *vms, const struct vm_row *row, int image, struct vmm_choice *ret,
 	struct err *err)
 {
@@ -144,7 +156,8 @@ int vm_check(struct vms *vms, const struct vm_row *row, int image, struct vmm_ch
 	if (!vms->services->host->status.have_tun)
 		return err_set(err, ERR_unavailable,
 			"/dev/net/tun is not usable: load the module tun (modprobe tun)");
-	if (host_choose(vms->services->host, row->vmm, row->accel, &choice, err) < 0 ||
+	if (check_network(vms->services->host, row, err) < 0 ||
+		host_choose(vms->services->host, row->vmm, row->accel, &choice, err) < 0 ||
 		check_memory(vms, row, err) < 0)
 		return -1;
 	if (image >= 0 && (disk_ops_of(row->disk)->cost(image, &cost, err) < 0 ||

@@ -16,6 +16,7 @@
 #include "bangerd/operations.h"
 #include "bangerd/reply.h"
 #include "bangerd/saga.h"
+#include "bangerd/store_subnet.h"
 #include "bangerd/vm_check.h"
 #include "bangerd/vm_delete.h"
 #include "bangerd/vm_files.h"
@@ -128,9 +129,9 @@ static int choose_address(struct vms *vms, struct vm_row *row, struct err *err)
 	struct store *store = vms->services->store;
 	struct addr_hosts used;
 
-	if (store_vm_subnet(store, row->owner, vms->services->host->status.pool_prefix,
+	if (store_subnet_of(store, row->owner, vms->services->host->status.pool_prefix,
 		    &row->subnet, err) < 0 ||
-		store_vm_hosts(store, row->subnet, &used, err) < 0 ||
+		store_subnet_hosts(store, row->subnet, &used, err) < 0 ||
 		addr_host_pick(&used, vms->last_host[row->subnet], &row->host, err) < 0)
 		return -1;
 	vms->last_host[row->subnet] = row->host;

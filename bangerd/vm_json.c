@@ -3,6 +3,7 @@
 
 #include <json-c/json_object.h>
 
+#include "bangerd/addr.h"
 #include "bangerd/call.h"
 #include "bangerd/disk_watch.h"
 #include "bangerd/host.h"

@@ -16,8 +16,9 @@ suite_look()
 	find /sys/fs/cgroup -type d -name 'banger*' 2>/dev/null | sed 's/^/cgroup /' || true
 	losetup -n -O NAME,BACK-FILE 2>/dev/null | awk -v d="$dir/" 'index($2, d) == 1 && $2 != d "state.img" \
 		{ print "loop " $1 " " $2 }' || true
-	# What is known of a slow KVM stays, for who starts next.
-	find "$dir/run" -mindepth 1 ! -type d ! -path '*/ledger/kvm' 2>/dev/null | sed 's/^/file /' || true
+	# What is known of a slow KVM, and of the pool, stays, for who starts next.
+	find "$dir/run" -mindepth 1 ! -type d ! -path '*/ledger/kvm' ! -path '*/ledger/pool' \
+		2>/dev/null | sed 's/^/file /' || true
 	find "$dir/run" -mindepth 2 -type d 2>/dev/null | sed 's/^/directory /' || true
 	# Staging is for what is being made: nothing, once nobody makes anything.
 	find "$dir/state" -path '*/staging/*' 2>/dev/null | sed 's/^/staged /' || true

@@ -63,6 +63,52 @@ def test_a_range_that_lost_its_vms_is_refused(host, was, now):  # noqa: F811
     third("release", VM)
 
 
+def pool(host, pool):  # noqa: F811
+    """Another [net] pool."""
+    kept = [line for line in host.config.read_text().splitlines()
+            if line != "[net]" and not line.startswith("pool")]
+    host.config.write_text("\n".join([*kept, "[net]", f"pool = {pool}", ""]))
+
+
+@pytest.mark.parametrize("was, now, fits", [
+    ("10.66.0.0/16", "10.67.0.0/16", False), ("10.66.0.0/16", "10.66.0.0/15", True),
+    ("10.66.0.0/16", "10.66.0.0/23", True), ("10.66.0.0/16", "10.66.0.0/24", False),
+    ("10.66.0.0/16", "10.66.1.0/24", False)],
+    ids=["another", "larger", "smaller, with it", "smaller, without it", "what it is in"])
+def test_a_pool_that_has_no_place_for_its_vms_is_refused(host, was, now, fits):  # noqa: F811
+    """They would be cut off: rules and gateway would be of addresses that their guests have not."""
+    pool(host, was)
+    first = host.netd()
+    network(first, subnet=1)
+    pid = int(host.launch(first, VM)["pid"])
+    first.wait()
+    before = host.state()
+    pool(host, now)
+    second = host.netd()
+    if fits:
+        second("status")
+        assert second.wait() == 0 and host.state() == before
+        # What it is now, is noted.
+        pool(host, "10.67.0.0/16")
+        now, second = "10.67.0.0/16", host.netd()
+    with pytest.raises(Gone):
+        second("status")
+    assert second.wait() == 256
+    said = second.said()
+    assert VM in said and f"pool is {now} now" in said and "set it back, stop them" in said
+    assert pid in lib.jailed() and host.state() == before
+    pool(host, was)
+    third = host.netd()
+    assert third("adopt", VM)["pid"] == str(pid)
+    third("release", VM)
+    assert third.wait() == 0
+    # Without VMs it is the administrator's choice.
+    pool(host, now)
+    fourth = host.netd()
+    fourth("status")
+    assert fourth.wait() == 0
+
+
 def test_a_bridge_of_somebody_elses_is_left_alone(host, netd):  # noqa: F811
     """A name makes nothing banger's: not used, not taken away, not by the sweep either."""
     host.ns.ip("link add bgr1000 type bridge")

@@ -217,9 +217,9 @@ class Host:
             forwarding[name] = self.ns.run(
                 "sh", "-c", f"cat /proc/sys/net/ipv4/conf/{name}/forwarding || echo gone").strip()
         found["forwarding"] = forwarding
-        # What is known of a slow KVM stays, for who starts next.
+        # What is known of a slow KVM, and of the pool, stays, for who starts next.
         found["files"] = sorted(str(p.relative_to(self.run_dir))
-                                for p in self.run_dir.rglob("*") if p.name != "kvm") \
+                                for p in self.run_dir.rglob("*") if p.name not in ("kvm", "pool")) \
             if self.run_dir.exists() else []
         found["processes"] = jailed()
         found["mounts"] = [line for line in Path("/proc/mounts").read_text().splitlines()

@@ -166,7 +166,7 @@ def look():
         "state files": _tree(state, True),
         # Notes that are no VM's: of a bridge that is kept for a moment, of a KVM that is slow.
         "run files": [name for name in _tree(run, False)
-                      if not name.startswith(("ledger/idle", "ledger/kvm"))],
+                      if not name.startswith(("ledger/idle", "ledger/kvm", "ledger/pool"))],
         "links": _links(run),
         "rules": _rules(),
         "dm": [path.read_text().strip() for path in Path("/sys/block").glob("dm-*/dm/name")],

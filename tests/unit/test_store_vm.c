@@ -15,6 +15,7 @@
 #include "bangerd/store_kernel.h"
 #include "bangerd/store_owned.h"
 #include "bangerd/store_schema.h"
+#include "bangerd/store_subnet.h"
 #include "bangerd/store_vm.h"
 #include "common/str.h"
 
@@ -299,7 +300,7 @@ static int subnet_of(uid_t owner, uint8_t prefix, uint16_t *ret, struct err *err
 	int r;
 
 	begin();
-	r = store_vm_subnet(store, owner, prefix, ret, err);
+	r = store_subnet_of(store, owner, prefix, ret, err);
 	commit();
 	return r;
 }
@@ -329,12 +330,71 @@ static void networks(void **state)
 	assert_int_equal(subnet_of(1000, 22, &s, &err), 0);
 	assert_int_equal(s, 0);
 	begin();
-	assert_int_equal(store_vm_hosts(store, 2, &hosts, &err), 0);
+	assert_int_equal(store_subnet_hosts(store, 2, &hosts, &err), 0);
 	commit();
 	assert_int_equal(hosts.bits[0], UINT64_C(1) << 9);
 	/* A pool that was made smaller: the network outside of it is not used. */
 	assert_int_equal(subnet_of(1002, 24, &s, &err), -1);
 	assert_non_null(strstr(err.msg, "pool"));
+}
+
+static int look_for_subnet(void *ctx, struct vm_row *r, struct err *err)
+{
+	const struct vm_row *wanted = ctx;
+
+	if (!str_eq(r->id.s, wanted->id.s))
+		return 0;
+	assert_int_equal(r->host, wanted->host);
+	return 1 + r->subnet;
+}
+
+/* What the store says of it by now. */
+static int subnet_in_row(const struct vm_row *row)
+{
+	struct err err = ERR_INIT;
+
+	return store_vm_list(store, look_for_subnet, (void *)row, &err) - 1;
+}
+
+/* Who is outside gets another network, with all VMs; as long as there is one. */
+static void pool_made_smaller(void **state)
+{
+	struct vm_row in = row_of("one", 1001, 1, 2), out = row_of("one", 1004, 4, 2),
+		      too = row_of("two", 1004, 4, 9), none = row_of("one", 1005, 5, 2);
+	struct err err = ERR_INIT;
+	unsigned moved = 99;
+	uint16_t s;
+
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(subnet_of(1000 + i, 21, &s, &err), 0);
+	assert_int_equal(insert(&in, &err), 0);
+	assert_int_equal(insert(&out, &err), 0);
+	assert_int_equal(insert(&too, &err), 0);
+	assert_int_equal(insert(&none, &err), 0);
+	assert_int_equal(store_subnet_fit(store, 21, &moved, &err), 0);
+	assert_int_equal(moved, 0);
+	/* Two are left: one has VMs, and one is to be had. */
+	assert_int_equal(store_subnet_fit(store, 23, &moved, &err), 0);
+	assert_int_equal(moved, 1);
+	assert_int_equal(subnet_in_row(&in), 1);
+	assert_int_equal(subnet_in_row(&out), 0);
+	assert_int_equal(subnet_in_row(&too), 0);
+	assert_int_equal(subnet_of(1004, 23, &s, &err), 0);
+	assert_int_equal(s, 0);
+	assert_int_equal(subnet_in_row(&none), 5);
+	assert_int_equal(subnet_of(1005, 23, &s, &err), -1);
+	assert_int_equal(err.code, ERR_quota_exceeded);
+	/* Nobody is given what is outside, were it free. */
+	err = (struct err)ERR_INIT;
+	assert_int_equal(store_vm_delete(store, &none.id, &err), 0);
+	assert_int_equal(subnet_of(1006, 23, &s, &err), -1);
+	assert_int_equal(err.code, ERR_quota_exceeded);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(store_vm_delete(store, &in.id, &err), 0);
+	assert_int_equal(store_subnet_fit(store, 23, &moved, &err), 0);
+	assert_int_equal(moved, 0);
+	assert_int_equal(subnet_of(1005, 23, &s, &err), 0);
+	assert_int_equal(s, 1);
 }
 
 static void all_networks_have_vms(void **state)
@@ -362,6 +422,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(image_in_use, setup, teardown),
 		cmocka_unit_test_setup_teardown(networks, setup, teardown),
+		cmocka_unit_test_setup_teardown(pool_made_smaller, setup, teardown),
 		cmocka_unit_test_setup_teardown(all_networks_have_vms, setup, teardown),
 	};
 
