@@ -23,6 +23,7 @@
 #include "bangerd/pulls.h"
 #include "bangerd/rpc.h"
 #include "bangerd/store.h"
+#include "bangerd/store_subnet.h"
 #include "bangerd/vm_duty.h"
 #include "bangerd/vm_space.h"
 #include "bangerd/vms.h"
@@ -97,6 +98,26 @@ static int open_store(struct services *s, struct err *err)
 	return store_open(path, bare, &s->store, err);
 }
 
+/* banger-netd does not begin with another pool as long as VMs have a network (pool_note.h). */
+static int fit_networks(const struct services *s, struct err *err)
+{
+	unsigned moved = 0;
+
+	if (store_subnet_fit(s->store, s->host->status.pool_prefix, &moved, err) < 0)
+		return -1;
+	if (moved > 0)
+		log_notice("[net] pool is smaller: %u users' VMs have other addresses now", moved);
+	return 0;
+}
+
+/* Of a VM that an older database does not know, image and kernel may be unknown to it, too. */
+static int sweep_blobs(const struct services *s, struct err *err)
+{
+	if (vms_has_strays(s->vms))
+		return 0;
+	return images_sweep(s->images, err) < 0 ? -1 : kernels_sweep(s->kernels, err);
+}
+
 static int create_all(struct daemon *d, struct helpers *helpers, int listen_fd, struct err *err)
 {
 	struct services *s = &d->services;
@@ -108,7 +129,7 @@ static int create_all(struct daemon *d, struct helpers *helpers, int listen_fd, 
 	if (loop_create(&s->loop, err) < 0 || watch_signals(d, err) < 0 ||
 		helpers_watch(helpers, s->loop, err) < 0 ||
 		host_load(s->netd, settings->vmm_vmm, &d->host, err) < 0 ||
-		open_store(s, err) < 0 ||
+		open_store(s, err) < 0 || fit_networks(s, err) < 0 ||
 		images_create(settings, s->store, s->imaged, s->state_fd, &s->images, err) < 0 ||
 		kernels_create(settings, s->store, s->imaged, s->state_fd, &s->kernels, err) < 0 ||
 		pulls_create(&s->pulls, err) < 0 ||
@@ -116,7 +137,7 @@ static int create_all(struct daemon *d, struct helpers *helpers, int listen_fd, 
 		work_create(s->loop, (unsigned)settings->daemon_workers, &s->work, err) < 0)
 		return -1;
 	if (vms_create(s, vm_duty_run, &s->vms, err) < 0 || vms_reconcile(s->vms, err) < 0 ||
-		disk_watch_begin(s->vms, vm_space_act, err) < 0)
+		sweep_blobs(s, err) < 0 || disk_watch_begin(s->vms, vm_space_act, err) < 0)
 		return -1;
 	fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)

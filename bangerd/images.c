@@ -44,13 +44,17 @@ int images_create(const struct settings *settings, struct store *store, struct i
 	*im = (struct images){
 		.settings = settings, .store = store, .imaged = imaged, .blobs = BLOBS_INIT
 	};
-	if (blobs_open(state_fd, "images", &im->blobs, err) < 0 ||
-		blobs_sweep(&im->blobs, has_row, im, err) < 0) {
+	if (blobs_open(state_fd, "images", &im->blobs, err) < 0) {
 		images_destroy(im);
 		return -1;
 	}
 	*ret = im;
 	return 0;
+}
+
+int images_sweep(struct images *im, struct err *err)
+{
+	return blobs_sweep(&im->blobs, has_row, im, err);
 }
 
 void images_destroy(struct images *im)

@@ -21,6 +21,9 @@ int images_create(const struct settings *settings, struct store *store, struct i
 	int state_fd, struct images **ret, struct err *err);
 void images_destroy(struct images *im); /* NULL is allowed */
 
+/* Remove the files that no row is about: what a crash left. At start. */
+int images_sweep(struct images *im, struct err *err);
+
 /*
  * The image that `ref` means to `uid`: by exact id, exact name of its own, exact name of root's,
  * digest, else the unique prefix of an id or name (root's own rule is the same, over everybody's).

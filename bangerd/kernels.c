@@ -66,13 +66,17 @@ int kernels_create(const struct settings *settings, struct store *store, struct 
 		guest_programs_open(settings->paths_libexec_dir.s, &k->guest, &k->no_guest) == 0;
 	if (!k->have_guest)
 		log_warning("%s", k->no_guest.msg);
-	if (blobs_open(state_fd, "kernels", &k->blobs, err) < 0 ||
-		blobs_sweep(&k->blobs, has_row, k, err) < 0) {
+	if (blobs_open(state_fd, "kernels", &k->blobs, err) < 0) {
 		kernels_destroy(k);
 		return -1;
 	}
 	*ret = k;
 	return 0;
+}
+
+int kernels_sweep(struct kernels *k, struct err *err)
+{
+	return blobs_sweep(&k->blobs, has_row, k, err);
 }
 
 void kernels_destroy(struct kernels *k)

@@ -21,6 +21,9 @@ int kernels_create(const struct settings *settings, struct store *store, struct 
 	int state_fd, struct kernels **ret, struct err *err);
 void kernels_destroy(struct kernels *k); /* NULL is allowed */
 
+/* As images_sweep(). */
+int kernels_sweep(struct kernels *k, struct err *err);
+
 /* As images_find(). A NULL ref is the newest version that `uid` sees, its own before root's. */
 int kernels_find(
 	struct kernels *k, uid_t uid, const char *ref, struct kernel_row *ret, struct err *err);

@@ -80,7 +80,9 @@ struct vms {
 	ipv4 dns[2];	    /* for guests */
 	uint8_t *last_host; /* per subnet: the octet given last */
 	uint32_t names_seed;
-	char reconciled[256]; /* what was put right at start; constant from then on */
+	/* What was put right at start, and what was found; constant from then on. */
+	char reconciled[256];
+	unsigned strays; /* directories that are of no VM */
 };
 
 /* ---- the list (vms.c) ---- */

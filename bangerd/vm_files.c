@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -100,10 +101,28 @@ int vm_dir_taken(struct vms *vms, const vm_id *id, uint64_t *ret_bytes, struct e
 	return 0;
 }
 
-int vm_dir_remove(struct vms *vms, const vm_id *id, struct err *err)
+/* Of a VM that is being deleted: what is called so is nobody's any more, whatever the database
+ * says.
+ */
+static const char gone_suffix[] = ".gone";
+
+struct gone_name {
+	char s[VM_ID_LEN + sizeof(gone_suffix)];
+};
+
+static struct gone_name gone_name(const vm_id *id)
 {
+	struct gone_name n;
+
+	str_format(n.s, sizeof(n.s), "%s%s", id->s, gone_suffix);
+	return n;
+}
+
+static int remove_gone(struct vms *vms, const vm_id *id, struct err *err)
+{
+	const struct gone_name name = gone_name(id);
 	_cleanup_fd_ int fd =
-		openat(vms->dir_fd, id->s, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		openat(vms->dir_fd, name.s, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	_cleanup_(close_dirp) DIR *d = fd < 0 ? NULL : list(fd);
 	struct dirent *e;
 
@@ -114,10 +133,22 @@ int vm_dir_remove(struct vms *vms, const vm_id *id, struct err *err)
 			unlinkat(fd, e->d_name, 0) < 0)
 			return err_sys(err, ERR_operation_failed, errno,
 				"cannot remove '%s' of VM %s", e->d_name, id->s);
-	if (unlinkat(vms->dir_fd, id->s, AT_REMOVEDIR) < 0)
+	if (unlinkat(vms->dir_fd, name.s, AT_REMOVEDIR) < 0)
 		return err_sys(err, ERR_operation_failed, errno,
 			"cannot remove the directory of VM %s", id->s);
 	return 0;
+}
+
+int vm_dir_remove(struct vms *vms, const vm_id *id, struct err *err)
+{
+	/* What an earlier try left. */
+	if (remove_gone(vms, id, err) < 0)
+		return -1;
+	if (renameat(vms->dir_fd, id->s, vms->dir_fd, gone_name(id).s) < 0)
+		return errno == ENOENT ? 0
+				       : err_sys(err, ERR_operation_failed, errno,
+						 "cannot remove the directory of VM %s", id->s);
+	return remove_gone(vms, id, err);
 }
 
 static bool is_known(struct vms *vms, const vm_id *id)
@@ -126,6 +157,14 @@ static bool is_known(struct vms *vms, const vm_id *id)
 		if (str_eq(vm->row.id.s, id->s))
 			return true;
 	return false;
+}
+
+static bool is_gone(const char *name, vm_id *ret)
+{
+	char id[VM_ID_LEN + 1];
+
+	return strlen(name) == sizeof(struct gone_name) - 1 && str_ends(name, gone_suffix) &&
+	       str_format(id, sizeof(id), "%.*s", VM_ID_LEN, name) && vm_id_parse(id, ret);
 }
 
 unsigned vm_dirs_sweep(struct vms *vms)
@@ -138,13 +177,17 @@ unsigned vm_dirs_sweep(struct vms *vms)
 	while (d && (e = readdir(d))) {
 		struct err err = ERR_INIT;
 
-		if (!vm_id_parse(e->d_name, &id) || is_known(vms, &id))
-			continue;
-		if (vm_dir_remove(vms, &id, &err) < 0)
-			log_warning("%s", err.msg);
-		else
-			log_notice("removed the files of VM %s, which is no more", id.s);
-		n++;
+		if (is_gone(e->d_name, &id)) {
+			if (remove_gone(vms, &id, &err) < 0)
+				log_warning("%s", err.msg);
+			else
+				log_notice("removed the files of VM %s, which is no more", id.s);
+		} else if (vm_id_parse(e->d_name, &id) && !is_known(vms, &id)) {
+			log_warning("%s/vms/%s is kept, and of no VM: is banger.db older than it "
+				    "is? If nobody needs it, remove it",
+				vms->services->settings->paths_state_dir.s, id.s);
+			n++;
+		}
 	}
 	return n;
 }

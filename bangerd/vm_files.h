@@ -11,10 +11,13 @@ int vm_dir_sync(struct vms *vms, int dir_fd, struct err *err);
 /* Bytes on the host that what is in it takes; not found when there is none. */
 int vm_dir_taken(struct vms *vms, const vm_id *id, uint64_t *ret_bytes, struct err *err);
 
-/* With all that is in it; none is fine. */
+/* With all that is in it; none is fine. It has another name first: a crash leaves nothing that
+ * could be taken for a VM's. */
 int vm_dir_remove(struct vms *vms, const vm_id *id, struct err *err);
 
-/* Remove the directories of VMs that are not in the list; one log line each. At start. How many. */
+/* Remove what deletions that were cut off left. A directory that no row is about is kept: rows come
+ * before directories, and go after them, so the database is older than it is. One log line each. At
+ * start. How many are kept. */
 unsigned vm_dirs_sweep(struct vms *vms);
 
 /* The VM's console, or NULL when it has none yet; it lives as long as the VM. */

@@ -261,7 +261,7 @@ static void look_at_files(struct vms *vms, struct tally *t)
 	}
 }
 
-static void sum_up(struct vms *vms, const struct tally *t, unsigned files)
+static void sum_up(struct vms *vms, const struct tally *t)
 {
 	unsigned all = 0, running = 0, swept = vms->services->host->status.swept;
 
@@ -270,7 +270,7 @@ static void sum_up(struct vms *vms, const struct tally *t, unsigned files)
 		"%s%u VMs: %u taken over, %u stopped, %u removed; off the host: %u of VMs, %u that "
 		"nothing knew; %u directories without a VM; %u VMs lost a disk; %u failed",
 		t->rebooted ? "after a restart of the host: " : "", all, t->taken_over, t->stopped,
-		t->removed, t->released, swept, files, t->lost, t->failed);
+		t->removed, t->released, swept, vms->strays, t->lost, t->failed);
 	log_notice("reconciled: %s", vms->reconciled);
 }
 
@@ -290,6 +290,7 @@ int vms_reconcile(struct vms *vms, struct err *err)
 	/* The last of it: cut off before, it is a restart of the host still. */
 	if (!str_eq(last.s, now.s) && store_host_set_boot(store, &now, err) < 0)
 		return -1;
-	sum_up(vms, &t, vm_dirs_sweep(vms));
+	vms->strays = vm_dirs_sweep(vms);
+	sum_up(vms, &t);
 	return 0;
 }

@@ -184,6 +184,11 @@ const char *vms_reconciled(const struct vms *vms)
 	return vms->reconciled;
 }
 
+bool vms_has_strays(const struct vms *vms)
+{
+	return vms->strays > 0;
+}
+
 void vms_count(struct vms *vms, uid_t uid, unsigned *ret_all, unsigned *ret_running)
 {
 	unsigned all = 0, running = 0;

@@ -26,6 +26,10 @@ void vms_connection_closed(struct vms *vms, uint64_t connection);
 /* What vms_reconcile() did, in one line. */
 const char *vms_reconciled(const struct vms *vms);
 
+/* Whether it found directories of VMs that the database does not know: it is older than they are.
+ */
+bool vms_has_strays(const struct vms *vms);
+
 /* How many VMs `uid` sees (0: all), and how many of them run. */
 void vms_count(struct vms *vms, uid_t uid, unsigned *ret_all, unsigned *ret_running);
 

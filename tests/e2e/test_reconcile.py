@@ -3,6 +3,7 @@
 host and nobody knows of; never what only looks like it. On the stand-in for Firecracker."""
 
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -246,7 +247,7 @@ def test_rules(busybox, nothing):
 
 def test_files(nothing):
     """Directories and files of VMs, images and kernels that are none; no others."""
-    ours = [run_dir() / "vm" / ID / "console.in", state_dir() / "vms" / ID / "disk.img",
+    ours = [run_dir() / "vm" / ID / "console.in", state_dir() / "vms" / f"{ID}.gone" / "disk.img",
             state_dir() / "images" / f"{ID}.ext4", state_dir() / "kernels" / f"{ID}.vmlinux",
             state_dir() / "images/staging/0000000000000001.ext4"]
     others = [run_dir() / "vm/lost+found/file", state_dir() / "vms/lost+found/file",
@@ -262,12 +263,62 @@ def test_files(nothing):
         assert all(path.exists() for path in others)
         assert f"removing the run directory of VM {ID}" in text
         assert f"removed the files of VM {ID}" in text
-        assert "1 directories without a VM" in suite.banger_json("daemon", "status")["reconciled"]
+        assert "0 directories without a VM" in suite.banger_json("daemon", "status")["reconciled"]
     finally:
         for path in others:
             path.unlink()
             if path.parent.name == "lost+found":
                 path.parent.rmdir()
+
+
+def test_an_older_database_is_put_back(busybox, nothing):
+    """The VM that it does not know is off the host, and all that it is made of is kept, also what is
+    shared: when the younger one is put back, it is there again."""
+    files = [state_dir() / f"banger.db{tail}" for tail in ("", "-wal", "-shm")]
+
+    def copy(name):
+        folder = state_dir().parent / name
+        folder.mkdir()
+        for path in files:
+            if path.exists():
+                shutil.copy2(path, folder)
+                os.chown(folder / path.name, path.stat().st_uid, path.stat().st_gid)
+        return folder
+
+    def put_back(folder):
+        for path in files:
+            path.unlink(missing_ok=True)
+            if (folder / path.name).exists():
+                shutil.copy2(folder / path.name, path)
+                os.chown(path, (folder / path.name).stat().st_uid, -1)
+
+    folders = []
+    again(lambda: folders.append(copy("db-older")))
+    try:
+        assert faults.create(busybox, name="younger").status == 0
+        ident = show("younger")["id"]
+        disk = state_dir() / "vms" / ident / "disk.img"
+        inode = disk.stat().st_ino
+        stray = state_dir() / "images" / f"{ID}.ext4"
+
+        def older():
+            folders.append(copy("db-younger"))
+            put_back(folders[0])
+            stray.write_text("x")
+
+        text = again(older)
+        assert f"VM {ident} of uid" in text and "is no more: taken off the host" in text
+        assert f"vms/{ident} is kept, and of no VM" in text
+        assert "1 directories without a VM" in suite.banger_json("daemon", "status")["reconciled"]
+        assert stray.exists(), "an image that is unknown may be that VM's"
+        again(lambda: put_back(folders[1]))
+        assert not stray.exists() and show("younger")["state"] == "stopped"
+        suite.banger("vm", "start", "younger", check=True)
+        assert disk.stat().st_ino == inode
+    finally:
+        faults.delete("younger")
+        for folder in folders:
+            shutil.rmtree(folder)
 
 
 def test_cgroup_of_no_vm(nothing):
