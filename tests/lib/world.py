@@ -51,16 +51,8 @@ def _tree(folder, sizes):
     return found
 
 
-def _idle(run):
-    """Bridges that are kept for a moment after the last VM, by their owners' uids."""
-    try:
-        return {f"bgr{line}" for line in (run / "ledger/idle").read_text().split()[1:]}
-    except FileNotFoundError:
-        return set()
-
-
 def _links(run):
-    idle = _idle(run)
+    idle = suite.idle_bridges(run)
     return [name for _, name in socket.if_nameindex()
             if name.startswith(("bt", "bgr")) and name not in idle]
 
