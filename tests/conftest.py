@@ -16,10 +16,18 @@ import suite  # noqa: E402
 CACHE = Path(os.environ.get("BANGER_CACHE", TOP / "build-cache"))
 
 
-def pytest_collection_modifyitems(items):
+def pytest_configure(config):
+    config.addinivalue_line("markers", "any_vmm: of what no VMM has a part in; on the first one alone")
+
+
+def pytest_collection_modifyitems(config, items):
     needs = [item for item in items if "/lint/" not in str(item.path)]
     if needs and "BANGER_SUITE" not in os.environ:
         raise pytest.UsageError("no suite: run this by scripts/test or scripts/with-suite")
+    if "BANGER_VMM" in os.environ and "BANGER_VMM_REAL" not in os.environ:
+        once = [item for item in items if item.get_closest_marker("any_vmm")]
+        items[:] = [item for item in items if item not in once]
+        config.hook.pytest_deselected(items=once)
 
 
 @pytest.fixture(scope="session")

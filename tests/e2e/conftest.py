@@ -11,6 +11,7 @@ import microvm
 import oci
 import pytest
 import suite
+import vms
 
 CACHE = Path(os.environ.get("BANGER_CACHE", microvm.repo.TOP / "build-cache"))
 
@@ -64,6 +65,36 @@ def nothing():
     assert not left, "VMs are left"
     found = suite.wait_for(lambda: not any(census.count().values()), 10, 0.2)
     assert found, f"left: { {k: v for k, v in census.count().items() if v} }"
+
+
+@pytest.fixture(scope="module")
+def lodger(busybox):
+    """A VM that the tests of a file share, since each boot takes two seconds of a processor. Nothing
+    of it is left afterwards."""
+    before = suite.host_state()
+    with vms.vm(busybox, name="lodger") as name:
+        yield name
+    found = suite.wait_state(before)
+    assert not found, f"left behind: {found}"
+
+
+@pytest.fixture
+def running(lodger):
+    """It runs, whatever the test before did to it."""
+    state = vms.row(lodger)["state"]
+    if state == "paused":  # by a test that failed
+        suite.banger("vm", "resume", lodger, check=True)
+    elif state != "running":
+        suite.banger("vm", "start", lodger, check=True)
+    return lodger
+
+
+@pytest.fixture
+def stopped(lodger):
+    """It does not run."""
+    if vms.row(lodger)["state"] != "stopped":
+        suite.banger("vm", "stop", lodger, check=True)
+    return lodger
 
 
 @pytest.fixture(scope="module")
