@@ -72,7 +72,7 @@ def lodger(busybox):
     """A VM that the tests of a file share, since each boot takes two seconds of a processor. Nothing
     of it is left afterwards."""
     before = suite.host_state()
-    with vms.vm(busybox, name="lodger") as name:
+    with vms.vm(busybox, "--system-overlay-size", "3G", name="lodger") as name:
         yield name
     found = suite.wait_state(before)
     assert not found, f"left behind: {found}"
