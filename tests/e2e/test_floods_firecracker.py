@@ -119,7 +119,7 @@ def test_vsock_flooded_from_the_guest(kernel, busybox, nothing, tmp_path):
         with vms.vm("knock", *ON_IT, name="knock") as name, \
                 vms.vm(busybox, *ON_IT, name="other") as other:
             before = resident("bangerd")
-            process = subprocess.Popen(["banger", "vm", "exec", name, "--", "knock", "8"],
+            process = subprocess.Popen(["banger", "vm", "exec", name, "--", "knock", "4"],
                                        stdout=subprocess.PIPE, text=True)
             while process.poll() is None:
                 begin = time.monotonic()

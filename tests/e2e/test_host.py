@@ -3,6 +3,7 @@
 behind (the nested suite checks that by itself)."""
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import firecracker
 import guest_images
@@ -75,32 +76,40 @@ def silent_kernel(folder):
     return folder / "vmlinux"
 
 
-@pytest.mark.parametrize("vmm", ["qemu", "firecracker"])
-def test_guest_that_never_answers(vmm, tmp_path):
-    """The time is up: an error that names the log, and the VM is kept for a look; --rm takes it
-    away all the same."""
-    kernel = silent_kernel(tmp_path)
+def never_answers(vmm, folder):
+    """Both ways of it beside each other, in a suite of its own."""
+    folder.mkdir()
     status, out, err = nested.with_suite(
-        nested.IMPORT + f"banger kernel import --quiet --name silent {kernel} >/dev/null || exit 98\n"
+        nested.IMPORT + f"banger kernel import --quiet --name silent {silent_kernel(folder)} "
+        ">/dev/null || exit 98\n"
+        "banger vm run --rm --quiet --image busybox --kernel silent --memory 256M "
+        f"--vmm {vmm} -- true 2>$BANGER_SUITE/said & run=$!\n"
         "banger vm create --quiet --image busybox --kernel silent --name mute --memory 256M "
         f"--vmm {vmm} >/dev/null\n"
         "echo status $?\n"
+        "wait $run; echo status $?; cat $BANGER_SUITE/said >&2\n"
         "banger vm list -o json | grep -c '\"mute\"'\n"
         "log=$(banger vm show mute -o json | sed -n 's/.*\"console_log\": *\"\\(.*\\)\".*/\\1/p')\n"
         "echo log $log\n"
         "banger vm logs mute >/dev/null; echo logs $?\n"
-        "banger vm delete --force mute >/dev/null; echo deleted $?\n"
-        "banger vm run --rm --quiet --image busybox --kernel silent --memory 256M "
-        f"--vmm {vmm} -- true\n"
-        "echo status $?\n" + NOTHING, tmp_path,
-        settings=firecracker.setting(tmp_path / "firecracker", start_timeout=4))
+        "banger vm delete --force mute >/dev/null; echo deleted $?\n" + NOTHING, folder,
+        settings=firecracker.setting(folder / "firecracker", start_timeout=3))
     assert status == 0, (out, err)
     lines = out.splitlines()
-    assert lines[0] == "status 1" and lines[1] == "1", (out, err)
-    log = lines[2].removeprefix("log ")
+    assert lines[:3] == ["status 1", "status 125", "1"], (out, err)
+    log = lines[3].removeprefix("log ")
     assert log and log in err or "vm logs mute" in err, f"the message says where the log is: {err}"
-    assert lines[3:] == ["logs 0", "deleted 0", "status 125"], (out, err)
+    assert lines[4:] == ["logs 0", "deleted 0"], (out, err)
     assert "answer" in err or "time" in err
+
+
+def test_guest_that_never_answers(tmp_path):
+    """The time is up: an error that names the log, and the VM is kept for a look; --rm takes it
+    away all the same. On both VMMs beside each other: they wait."""
+    with ThreadPoolExecutor(2) as pool:
+        for ended in [pool.submit(never_answers, vmm, tmp_path / vmm)
+                      for vmm in ("qemu", "firecracker")]:
+            ended.result()
 
 
 def test_too_little_memory(tmp_path):

@@ -20,6 +20,7 @@ def test_debian_two_streams_and_status(debian, nothing_left):
     assert done.err == "err\n", "stages are told only without --quiet"
 
 
+@pytest.mark.any_vmm
 def test_debian_is_debian(debian, nothing_left):
     done = vms.run(debian, "cat", "/etc/os-release")
     assert done.status == 0 and 'VERSION_CODENAME=bookworm' in done.out
@@ -27,6 +28,7 @@ def test_debian_is_debian(debian, nothing_left):
     assert done.status == 0 and "Linux" in done.out and "cloud" in done.out, done
 
 
+@pytest.mark.any_vmm
 def test_stages_go_to_stderr(busybox, nothing_left):
     """Without a terminal: plain lines on stderr; stdout is the command's alone."""
     done = suite.banger("vm", "run", "--rm", "--image", busybox, "--memory", vms.MEMORY, "--",
@@ -58,6 +60,7 @@ def test_exec_status(box, command, status):
         assert command[0] in done.err, "says what could not be run"
 
 
+@pytest.mark.any_vmm
 @pytest.mark.parametrize("command, status", [STATUSES[3], STATUSES[5], STATUSES[7]],
                          ids=["signal", "not found", "not executable"])
 def test_run_status(busybox, command, status, nothing_left):
@@ -72,6 +75,7 @@ def test_125_when_banger_fails(box):
     assert done.status == 125 and "/nonexistent/socket" in done.err
 
 
+@pytest.mark.any_vmm
 def test_usage_is_2():
     for words in (("vm",), ("vm", "run"), ("vm", "nothing"), ("vm", "show"), ("nonsense",),
                   ("vm", "run", "--no-such-option", "x"), ("vm", "list", "-o", "yaml"),
@@ -207,6 +211,7 @@ def test_terminal_is_restored(box):
         assert termios.tcgetattr(terminal.master) == before
 
 
+@pytest.mark.any_vmm
 def test_progress_on_a_terminal(busybox, nothing_left):
     with vms.Terminal("vm", "run", "--rm", "--image", busybox, "--memory", vms.MEMORY, "--",
                       "echo", "hello") as terminal:
@@ -217,6 +222,7 @@ def test_progress_on_a_terminal(busybox, nothing_left):
 
 # ---- images with little in them ----
 
+@pytest.mark.any_vmm
 def test_one_static_program(kernel, tmp_path, nothing_left):
     """No shell, no libc, no directories: a program as the only file of an image."""
     suite.banger("image", "import", "hello", guest_images.hello(tmp_path), check=True)
@@ -228,6 +234,7 @@ def test_one_static_program(kernel, tmp_path, nothing_left):
         suite.banger("image", "delete", "hello", check=True)
 
 
+@pytest.mark.any_vmm
 def test_image_with_an_init(kernel, tmp_path, nothing_left):
     """The image's own init is process 1; commands run beside it."""
     script = "#!/bin/sh\necho I am $$ >/tmp/init\nwhile :; do sleep 1; done\n"
@@ -242,6 +249,7 @@ def test_image_with_an_init(kernel, tmp_path, nothing_left):
         suite.banger("image", "delete", "init", check=True)
 
 
+@pytest.mark.any_vmm
 def test_entrypoint_and_command(kernel, tmp_path, nothing_left):
     """`vm run -d`: entrypoint and command of the image, its user and directory."""
     layout = oci.Layout()
@@ -262,6 +270,7 @@ def test_entrypoint_and_command(kernel, tmp_path, nothing_left):
         suite.banger("image", "delete", "entry", check=True)
 
 
+@pytest.mark.any_vmm
 def test_own_command_that_is_not_there(busybox, nothing_left):
     """The VM is made, and what is wrong with it told: by the CLI, and why in its log."""
     done = suite.banger("vm", "create", "-q", "--image", busybox, "--memory", vms.MEMORY, "--name",
@@ -274,6 +283,7 @@ def test_own_command_that_is_not_there(busybox, nothing_left):
     suite.banger("vm", "delete", "--force", "lame", check=True)
 
 
+@pytest.mark.any_vmm
 def test_dry_run_makes_nothing(busybox, nothing_left):
     done = suite.banger("vm", "run", "--dry-run", "--image", busybox, "--name", "never")
     assert done.status == 0 and "never" in done.out + done.err
