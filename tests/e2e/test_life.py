@@ -96,7 +96,7 @@ def test_states_are_refused(running):
     assert done.status == 1 and "running" in done.err, "delete of a running one needs --force"
     assert vms.output(running, "echo", "still") == "still"
     done = suite.banger("vm", "create", "--image", "busybox", "--name", running)
-    assert done.status == 1 and "already" in done.err
+    assert done.status == 1 and "exists already: choose another" in done.err
 
 
 def test_disk_grows(running):
@@ -166,6 +166,7 @@ def test_silent_guest_is_not_well(running):
     suite.banger("vm", "kill", "--signal", "STOP", running, check=True)
     begin = time.monotonic()
     done = suite.banger("vm", "health", running, timeout=60)
+    assert f"VM '{running}' does not answer (banger vm logs {running}" in done.out
     assert done.status == 1 and time.monotonic() - begin < 30
     begin = time.monotonic()
     suite.banger("vm", "kill", running, check=True)
