@@ -168,7 +168,7 @@ def test_power_off_by_the_image_resets_the_machine(machine, tmp_path, init, vsoc
     ended = guest.watch_end()
     deaf = guest.session(1)
     deaf.exec("sh", "-c", "trap '' TERM; while :; do sleep 1; done")
-    guest.sh("dd if=/dev/urandom of=/tmp/kept bs=1M count=20; md5sum /tmp/kept > /tmp/sum", port=2)
+    guest.sh("dd if=/dev/urandom of=/tmp/kept bs=1M count=8; md5sum /tmp/kept > /tmp/sum", port=2)
     session = guest.session(2)
     session.exec("poweroff")
     assert ended() == "guest-reset"
