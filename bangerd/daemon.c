@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <systemd/sd-event.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@
 #include "bangerd/vms.h"
 #include "bangerd/work.h"
 #include "common/fd.h"
+#include "common/ipc.h"
 #include "common/log.h"
 #include "common/settings.h"
 #include "common/str.h"
@@ -40,13 +42,18 @@ struct daemon {
 	struct services services;
 	struct host host;
 	struct rpc *rpc;
+	int listen_fd; /* main's */
+	bool told_to_end, at_once;
 };
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *ctx)
 {
 	struct daemon *d = ctx;
 
-	log_notice("ending: signal %u from pid %u", si->ssi_signo, si->ssi_pid);
+	log_notice("ending%s: signal %u from pid %u", d->told_to_end ? " at once" : "",
+		si->ssi_signo, si->ssi_pid);
+	d->at_once = d->told_to_end;
+	d->told_to_end = true;
 	loop_end(d->services.loop);
 	return 0;
 }
@@ -174,6 +181,7 @@ int daemon_create(const struct settings *settings, struct helpers *helpers,
 		.state_fd = fds->state_fd,
 		.socket_path = fds->socket_path,
 		.started_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 };
+	d->listen_fd = fds->listen_fd;
 	if (create_all(d, helpers, fds->listen_fd, err) < 0 ||
 		look_at_catalogs(settings, err) < 0) {
 		daemon_destroy(d);
@@ -186,6 +194,23 @@ int daemon_create(const struct settings *settings, struct helpers *helpers,
 int daemon_run(struct daemon *d, struct err *err)
 {
 	return loop_run(d->services.loop, err);
+}
+
+/* Threads that do not end may hold anything: what they leave is put right at the next start, as
+ * after a crash. A user's file may be among it, and the kernel lets go of nothing of a process
+ * whose close(2) of such a one does not come back: so what the next suite needs is given back
+ * before. */
+static _Noreturn void give_up(const struct daemon *d)
+{
+	const struct services *s = &d->services;
+	const struct ipc *const helpers[] = { s->fetch, s->imaged, s->netd };
+
+	shutdown(d->listen_fd, SHUT_RDWR);
+	unlink(s->socket_path);
+	for (size_t i = 0; i < ARRAY_SIZE(helpers); i++)
+		shutdown(ipc_fd(helpers[i]), SHUT_RDWR);
+	close(s->state_fd); /* and its lock */
+	_exit(1);
 }
 
 /* Requests and operations end with the loop running: their answers go through it. */
@@ -203,15 +228,13 @@ static void end_work(struct daemon *d)
 	until.tv_sec += END_S;
 	while (!work_is_idle(s->work)) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec >= until.tv_sec) {
-			/* Threads may hold anything: what they leave is put right at the next
-			 * start, as after a crash. */
+		if (now.tv_sec >= until.tv_sec || d->at_once) {
 			log_error("requests do not end: ending without them");
-			_exit(1);
+			give_up(d);
 		}
 		if (loop_turn(s->loop, 50000, &err) < 0) {
 			log_error("%s", err.msg);
-			_exit(1);
+			give_up(d);
 		}
 	}
 	/* What the last ones posted. */
