@@ -23,11 +23,22 @@ static int delete_row(struct store *store, const vm_id *id, struct err *err)
 static int do_mark(void *ctx, struct err *err)
 {
 	struct vm *vm = ctx;
+	enum vm_state was = vm_state(vm);
+	text error = vm->row.last_error, paused = vm->row.paused_why;
 
-	if (!vm->row.auto_remove && vm_state(vm) != VM_CREATING)
-		return vm_save(vm, VM_DELETING, "", err);
-	vm_set_state(vm, VM_DELETING);
-	return 0;
+	if (vm->row.auto_remove || was == VM_CREATING) {
+		vm_set_state(vm, VM_DELETING);
+		return 0;
+	}
+	if (vm_save(vm, VM_DELETING, "", err) == 0)
+		return 0;
+	/* It is what it was: one that runs is watched. */
+	pthread_mutex_lock(&vm->vms->lock);
+	vm->row.last_error = error;
+	vm->row.paused_why = paused;
+	pthread_mutex_unlock(&vm->vms->lock);
+	vm_set_state(vm, was);
+	return -1;
 }
 
 static int do_release(void *ctx, struct err *err)

@@ -118,7 +118,7 @@ static struct gone_name gone_name(const vm_id *id)
 	return n;
 }
 
-static int remove_gone(struct vms *vms, const vm_id *id, struct err *err)
+static int remove_files(struct vms *vms, const vm_id *id, struct err *err)
 {
 	const struct gone_name name = gone_name(id);
 	_cleanup_fd_ int fd =
@@ -137,6 +137,21 @@ static int remove_gone(struct vms *vms, const vm_id *id, struct err *err)
 		return err_sys(err, ERR_operation_failed, errno,
 			"cannot remove the directory of VM %s", id->s);
 	return 0;
+}
+
+/* Who opened it before it got this name may put a console's log there. */
+static int remove_gone(struct vms *vms, const vm_id *id, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r = remove_files(vms, id, &why);
+
+	for (int i = 0; r < 0 && why.sys == ENOTEMPTY && i < 3; i++) {
+		why = (struct err)ERR_INIT;
+		r = remove_files(vms, id, &why);
+	}
+	if (r < 0)
+		*err = why;
+	return r;
 }
 
 int vm_dir_remove(struct vms *vms, const vm_id *id, struct err *err)

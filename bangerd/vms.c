@@ -92,8 +92,13 @@ void vm_remove(struct vm *vm)
 	struct vm **p = &vms->first;
 
 	pthread_mutex_lock(&vms->lock);
-	while (*p != vm)
+	while (*p && *p != vm)
 		p = &(*p)->next;
+	/* Its creation was not written down, while somebody deleted it. */
+	if (!*p) {
+		pthread_mutex_unlock(&vms->lock);
+		return;
+	}
 	*p = vm->next;
 	if (vms->last == &vm->next)
 		vms->last = p;
