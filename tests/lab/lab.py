@@ -53,6 +53,8 @@ class Lab:
                     getattr(self, f"on_{event['event']}")(kind, event)
             finally:
                 machine.end()
+                if machine.woken:
+                    self.log(f"the machine ({kind}) stood still {machine.woken} times, and was woken")
                 if machine.console.exists():
                     (self.outcome.folder / f"console-{kind}").write_bytes(
                         machine.console.read_bytes())

@@ -32,23 +32,24 @@ INSTALL = (
 )
 
 
-def open_port():
+def open_port(wanted, mode):
     subprocess.run(["modprobe", "virtio_console"], check=True)
     for _ in range(200):
         for name in glob.glob("/sys/class/virtio-ports/*/name"):
-            if Path(name).read_text().strip() == "lab.events":
+            if Path(name).read_text().strip() == wanted:
                 node = Path("/dev") / Path(name).parent.name
                 if node.exists():
-                    return open(node, "wb", buffering=0)
+                    return open(node, mode, buffering=0)
         time.sleep(0.1)
-    raise RuntimeError("no port lab.events")
+    raise RuntimeError(f"no port {wanted}")
 
 
 class Host:
     """Who listens."""
 
     def __init__(self):
-        self.port, self.lock = open_port(), threading.Lock()
+        self.port, self.lock = open_port("lab.events", "wb"), threading.Lock()
+        self.wake = open_port("lab.wake", "rb")  # that something comes is enough (../machine.py)
 
     def tell(self, event, **values):
         line = json.dumps({"event": event, **values}).encode() + b"\n"
