@@ -36,7 +36,8 @@ def test_machine_is_as_told(busybox, nothing_left):
 
 @pytest.mark.any_vmm
 def test_eight_at_once(busybox, nothing_left):
-    names = [f"crowd-{n}" for n in range(8)]
+    # An emulated machine starts fewer at once.
+    names = [f"crowd-{n}" for n in range(8 if suite.PATIENCE <= 1 else 3)]
     processes = [subprocess.Popen(
         ["banger", "vm", "create", "--quiet", "--image", busybox, "--name", name, "--memory",
          vms.MEMORY, "--vcpu", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -47,9 +48,9 @@ def test_eight_at_once(busybox, nothing_left):
     try:
         rows = [vms.row(name) for name in names]
         assert all(row["state"] == "running" for row in rows)
-        assert len({row["ip"] for row in rows}) == 8, "an address each"
+        assert len({row["ip"] for row in rows}) == len(names), "an address each"
         assert len({uid for _, _, uid in suite.processes().values()
-                    if uid >= 1_000_000_000}) == 8, "a jail's user each"
+                    if uid >= 1_000_000_000}) == len(names), "a jail's user each"
         assert [vms.output(name, "hostname") for name in names] == names
     finally:
         suite.banger("vm", "delete", "--force", *names, check=True, timeout=180)

@@ -67,7 +67,7 @@ def count():
         "loops": len(loops),
         "dm devices": _suite_devices(),
         "mounts": _mounts(_suite_pids()),
-        "cgroups": sum(1 for path in Path("/sys/fs/cgroup").rglob("*banger-vm*")),
+        "cgroups": sum("banger-vm" in path.name for path in suite.tree("/sys/fs/cgroup")),
         "jail directories": sum(1 for _ in (run / "vm").glob("*")),
         "jailed processes": len(suite.jailed()),
         "zombies": _zombies(),

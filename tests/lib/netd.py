@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import repo
+import suite
 from repo import BUILD
 
 TOOL = BUILD / "tests/integration/netd-tool"
@@ -219,8 +220,7 @@ class Host:
         found["forwarding"] = forwarding
         # What is known of a slow KVM, and of the pool, stays, for who starts next.
         found["files"] = sorted(str(p.relative_to(self.run_dir))
-                                for p in self.run_dir.rglob("*") if p.name not in ("kvm", "pool")) \
-            if self.run_dir.exists() else []
+                                for p in suite.tree(self.run_dir) if p.name not in ("kvm", "pool"))
         found["processes"] = jailed()
         found["mounts"] = [line for line in Path("/proc/mounts").read_text().splitlines()
                            if "banger-jail" in line or str(self.dir) in line]

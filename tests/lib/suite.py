@@ -175,6 +175,11 @@ def restart():
     start()
 
 
+def tree(folder):
+    """All below it, as paths. Not by rglob(), which fails when a directory goes meanwhile."""
+    return [Path(top, name) for top, folders, files in os.walk(folder) for name in folders + files]
+
+
 def idle_bridges(run):
     """That netd keeps for two seconds after their owners' last VMs (banger-netd/idle.h; that they go
     is shown by tests/integration/test_netd_net.py)."""
@@ -202,9 +207,9 @@ def host_state():
         "nft": [line for line in lines("nft", "list", "ruleset") if "counter" not in line],
         "mounts": sorted(line.split()[4] for line in
                          Path("/proc/self/mountinfo").read_text().splitlines()),
-        "run": sorted(name for name in (str(path.relative_to(run)) for path in run.rglob("*"))
+        "run": sorted(name for name in (str(path.relative_to(run)) for path in tree(run))
                       if name != "ledger/idle"),
-        "state": sorted(str(path.relative_to(state)) for path in state.rglob("*")
+        "state": sorted(str(path.relative_to(state)) for path in tree(state)
                         if not path.name.endswith(("-wal", "-shm"))),
         "jailed": jailed(),
     }

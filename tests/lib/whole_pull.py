@@ -69,8 +69,8 @@ def nothing_but_parts():
     assert suite.wait_for(lambda: not suite.pids("banger-imaged-fetch")
                           and not suite.pids("banger-imaged-worker"))
     assert suite.banger_json("image", "list") == []
-    assert [path for path in (STATE / "images").rglob("*") if path.is_file()] == []
-    for path in (STATE / "cache").rglob("*"):
+    assert [path for path in suite.tree(STATE / "images") if path.is_file()] == []
+    for path in suite.tree(STATE / "cache"):
         if path.is_file() and "blobs" in path.parts:
             name = hashlib.new(path.parent.name, path.read_bytes()).hexdigest()
             assert name == path.name, path
