@@ -393,6 +393,8 @@ def test_a_pause_is_told(bench):
         assert line.startswith("banger: VM 'web' is paused: ") and words in line, line
         bench.daemon.set_state(WEB, "running")
         assert line_of(process) == "banger: VM 'web' goes on\n"
+    # It asks again behind the line that it wrote.
+    wait_for(lambda: len(bench.daemon.called("vm.await")) == 5)
     out, err = process.communicate(b"through", timeout=10)
     assert (out, err, process.returncode) == (b"through", b"", 0)
     assert [call.get("paused", False) for call in bench.daemon.called("vm.await")] == [
