@@ -2,6 +2,7 @@
 """Guests without the suite, for tests of init and the agent alone."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import census
@@ -14,6 +15,26 @@ import suite
 import vms
 
 CACHE = Path(os.environ.get("BANGER_CACHE", microvm.repo.TOP / "build-cache"))
+
+
+def last_words():
+    """(title, text): what guests said, and what the suite did."""
+    try:
+        for ident in suite.banger("vm", "list", "-q", timeout=20).out.split()[:4]:
+            said = suite.banger("vm", "logs", ident, timeout=20).out
+            yield f"console of {ident}", "\n".join(said.splitlines()[-25:])
+        log = (suite.DIR / "log").read_text(errors="replace")
+        yield "log of the suite", "\n".join(log.splitlines()[-40:])
+    except (OSError, subprocess.SubprocessError) as error:
+        yield "no more is known", str(error)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Of a failure, before what it leaves is taken away."""
+    report = (yield).get_result()
+    if report.failed and call.when == "call":
+        report.sections.extend(last_words())
 
 
 @pytest.fixture(scope="session")
